@@ -1,0 +1,71 @@
+# `make help` lists what is here. Everything but `lock` works on a fresh machine with Python 3.11 or newer and make.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+PROTOS := proto/routeguide/pb/route_guide.proto
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
+
+$(READY): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: run
+run: $(READY) ## serve on localhost:50051 (settings from the environment and .env)
+	@exec $(BIN)/routeguide serve
+
+.PHONY: demo
+demo: $(READY) ## walk through the four RPCs against a server of its own
+	@exec $(BIN)/routeguide demo
+
+.PHONY: test
+test: $(READY) ## all tests; ARGS="-k notes" narrows them
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: check
+check: $(READY) ## format, lint, types, layers, wire contract, generated code
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/buf breaking --against proto/frozen/route_guide.binpb
+	@$(MAKE) --no-print-directory generate OUT=$(VENV)/generated
+	diff -r --exclude=__init__.py --exclude=__pycache__ $(VENV)/generated/routeguide/pb src/routeguide/pb
+
+.PHONY: bench
+bench: $(READY) ## measure; docs/performance.md says what and how
+	$(BIN)/python -m bench
+
+.PHONY: format
+format: $(READY) ## format and mend what can be mended
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+OUT ?= src
+.PHONY: generate
+generate: $(READY) ## write src/routeguide/pb anew from proto/
+	@mkdir -p $(OUT)
+	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc --proto_path=proto \
+	  --python_out=$(OUT) --mypy_out=$(OUT) --grpc_python_out=$(OUT) --mypy_grpc_out=$(OUT) $(PROTOS)
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-emit-index-url --no-emit-find-links
+.PHONY: lock
+lock: $(READY) ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
+	$(LOCK) $(ARGS) --output-file requirements/runtime.lock pyproject.toml
+	$(LOCK) $(ARGS) --constraint requirements/runtime.lock --output-file requirements/dev.lock pyproject.toml --group dev
+
+.PHONY: clean
+clean: ## remove what the commands above made, but not data/
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

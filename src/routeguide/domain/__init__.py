@@ -1,0 +1,1 @@
+"""The terms of the field and the arithmetic on them: pure, without I/O, without gRPC."""

@@ -1,0 +1,98 @@
+"""What can go wrong, in the project's own terms.
+
+Every floor raises these; `routeguide.server.status` is the one place that turns them into gRPC
+statuses, and the command line turns them into exit codes. The text of an error is written for
+whoever made the request: it never carries a driver's message, a path or a traceback.  The cause, where
+there is one, is chained with `from` and goes to the log.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class RouteGuideError(Exception):
+    """The root of everything that this project raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One field of a request, and what is wrong with its value."""
+
+    field: str
+    """The path to the field within the request, such as ``location.latitude``."""
+    description: str
+    """Names the value and the bound that it breaks."""
+
+    def within(self, parent: str) -> "FieldViolation":
+        """The same violation, seen from the message whose field `parent` holds this one."""
+        return FieldViolation(f"{parent}.{self.field}", self.description)
+
+
+class InvalidInput(RouteGuideError):
+    """A request breaks the contract; sending it again will not help."""
+
+    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        super().__init__("; ".join(f"{each.field}: {each.description}" for each in violations))
+        self.violations = tuple(violations)
+
+    def within(self, parent: str) -> "InvalidInput":
+        """The same error, seen from the message whose field `parent` is at fault."""
+        return InvalidInput([each.within(parent) for each in self.violations])
+
+
+class LimitExceeded(RouteGuideError):
+    """A request asks for more than a setting allows."""
+
+    def __init__(self, subject: str, description: str) -> None:
+        super().__init__(f"{subject}: {description}")
+        self.subject = subject
+        self.description = description
+
+
+class ResultOutOfRange(RouteGuideError):
+    """The answer is correct but does not fit the type that the wire contract gives it."""
+
+
+class StorageError(RouteGuideError):
+    """The store could not do what was asked."""
+
+
+class StorageUnavailable(StorageError):
+    """The store cannot be reached, is locked, or fails; the same call may succeed later."""
+
+
+class StorageClosed(StorageUnavailable):
+    """The store was closed, because the server is stopping."""
+
+
+class StorageFull(StorageError):
+    """There is no room left to store anything; what was acknowledged is safe."""
+
+
+class StorageUnusable(StorageError):
+    """The store cannot be opened as it is: corrupt, read-only, of another kind, or no database."""
+
+
+class SchemaBehind(StorageUnusable):
+    """The store's schema is older than the code; a migration is due."""
+
+
+class SchemaAhead(StorageUnusable):
+    """The store's schema is newer than the code; only a newer release may open it."""
+
+
+class FeatureFileError(RouteGuideError):
+    """A file of features cannot be read, or has rows that are no features."""
+
+    def __init__(self, summary: str, problems: Sequence[str] = ()) -> None:
+        super().__init__("\n".join([summary, *(f"  {problem}" for problem in problems)]))
+        self.summary = summary
+        self.problems = tuple(problems)
+
+
+class SettingsError(RouteGuideError):
+    """The settings do not hold together. Carries every problem, not only the first."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)

@@ -1,0 +1,1 @@
+"""What RouteGuide does, in the terms of the domain: no gRPC, no protobuf, no SQL."""

@@ -1,0 +1,111 @@
+"""The four behaviours.
+
+The floor above feeds them decoded messages and sends what they return; the floor below keeps features
+and notes. Neither shows here.
+"""
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from dataclasses import dataclass
+
+from routeguide.domain.models import Feature, Point, Rectangle, RouteNote, RouteSummary
+from routeguide.domain.route import Route
+from routeguide.errors import FieldViolation, InvalidInput, LimitExceeded, ResultOutOfRange
+from routeguide.storage.base import Storage
+
+_LARGEST_INT32 = 2**31 - 1
+
+_LOOKUP_BATCH = 256
+"""Points that are looked up in one trip to the store; it bounds what a stream holds in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may ask for."""
+
+    note_bytes: int = 4096
+    """Bytes of UTF-8 in the message of a note."""
+    stream_messages: int = 100_000
+    """Points or notes in one stream."""
+
+
+class RouteGuide:
+    """The service, over any storage.
+
+    Every method raises the `StorageError` family when the store does, and is safe to cancel anywhere.
+    """
+
+    def __init__(
+        self, storage: Storage, limits: Limits, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._features = storage.features
+        self._notes = storage.notes
+        self._limits = limits
+        self._clock = clock
+
+    async def get_feature(self, location: Point) -> Feature:
+        """The feature at exactly `location`; where there is none, one without a name."""
+        return await self._features.find(location) or Feature("", location)
+
+    def list_features(self, rectangle: Rectangle) -> AsyncGenerator[Sequence[Feature], None]:
+        """Pages of the features inside `rectangle`, bounds inclusive, in the order of their import."""
+        return self._features.within(rectangle)
+
+    async def record_route(self, points: AsyncIterable[Point]) -> RouteSummary:
+        """The summary of a route, once `points` has ended. No points: all zeros.
+
+        Raises:
+            LimitExceeded: more points than a stream may have.
+            ResultOutOfRange: the distance does not fit the wire's int32.
+        """
+        started = self._clock()
+        route = Route()
+        on_feature = 0
+        unresolved: list[Point] = []
+        async for point in points:
+            self._check_stream_length("points", route.point_count)
+            route.visit(point)
+            unresolved.append(point)
+            if len(unresolved) == _LOOKUP_BATCH:
+                on_feature += await self._features.count_at(unresolved)
+                unresolved = []
+        if unresolved:
+            on_feature += await self._features.count_at(unresolved)
+        return RouteSummary(
+            point_count=route.point_count,
+            feature_count=on_feature,
+            distance=_whole_metres(route.distance),
+            elapsed_time=int(self._clock() - started),
+        )
+
+    async def route_chat(self, notes: AsyncIterable[RouteNote]) -> AsyncGenerator[Sequence[RouteNote], None]:
+        """For each note, once it is stored: the notes that were left at its location before it.
+
+        Raises:
+            InvalidInput: the message of a note is too long. The notes before it are stored.
+            LimitExceeded: more notes than a stream may have. The notes before it are stored.
+        """
+        index = 0
+        async for note in notes:
+            self._check_stream_length("notes", index)
+            self._check_length(note, index)
+            yield await self._notes.post(note)
+            index += 1
+
+    def _check_stream_length(self, what: str, received: int) -> None:
+        if received >= self._limits.stream_messages:
+            raise LimitExceeded(what, f"one stream may carry at most {self._limits.stream_messages} {what}")
+
+    def _check_length(self, note: RouteNote, index: int) -> None:
+        size = len(note.message.encode())
+        if size > self._limits.note_bytes:
+            description = f"{size} bytes of UTF-8 exceed the limit of {self._limits.note_bytes}"
+            raise InvalidInput([FieldViolation(f"notes[{index}].message", description)])
+
+
+def _whole_metres(distance: float) -> int:
+    if distance > _LARGEST_INT32:
+        raise ResultOutOfRange(
+            f"distance: {distance:.0f} metres do not fit the int32 of RouteSummary (at most {_LARGEST_INT32})"
+        )
+    return int(distance)

@@ -1,0 +1,95 @@
+"""Answers many callers with one trip to the store.
+
+A trip (a thread hop, a round trip, an fsync) costs far more than the statement that it carries. While
+one trip is under way, callers that arrive are gathered; the next trip carries all of them. A caller
+that finds no trip under way travels at once and alone: nothing is delayed to save something.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from routeguide.errors import StorageClosed
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Coalescer(Generic[Item, Answer]):
+    """Gathers items into batches and runs one batch at a time, in the order of arrival.
+
+    `run` takes a batch and returns one answer per item, in the same order. When it raises, every
+    caller of that batch gets that exception. It runs in a task of its own: a caller that is
+    cancelled stops waiting, and neither harms the batch nor takes the others with it.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
+        *,
+        max_batch: int,
+    ) -> None:
+        self._run = run
+        self._max_batch = max_batch
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def submit(self, item: Item) -> Answer:
+        """The answer to `item`.
+
+        Raises:
+            StorageClosed: the coalescer is closed, or was before the item's turn came.
+        """
+        if self._closed:
+            raise StorageClosed("the store is closed")
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, answer))
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work(), name="coalescer")
+        return await answer
+
+    async def close(self) -> None:
+        """Lets the batch under way finish and refuses every item that still waits."""
+        self._closed = True
+        for _, answer in self._waiting:
+            if not answer.done():
+                answer.set_exception(StorageClosed("the store is closed"))
+        self._waiting.clear()
+        if self._worker is not None:
+            await self._worker
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                await self._travel(self._next_batch())
+        finally:
+            self._worker = None
+
+    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
+        """Up to `max_batch` of the items that wait, less those whose callers have gone."""
+        batch: list[tuple[Item, asyncio.Future[Answer]]] = []
+        while self._waiting and len(batch) < self._max_batch:
+            item, answer = self._waiting.popleft()
+            if not answer.done():
+                batch.append((item, answer))
+        return batch
+
+    async def _travel(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        if not batch:
+            return
+        try:
+            answers = await self._run([item for item, _ in batch])
+        except BaseException as error:
+            # Callers must not wait for ever, not even for a cancelled or interrupted batch.
+            passed_on = error if isinstance(error, Exception) else StorageClosed("interrupted")
+            for _, caller in batch:
+                if not caller.done():
+                    caller.set_exception(passed_on)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, caller), answer in zip(batch, answers, strict=True):
+            if not caller.done():
+                caller.set_result(answer)
