@@ -101,9 +101,9 @@ class Settings(BaseSettings):
         """
         problems = unknown_variables()
         try:
-            settings = cls(_env_file=DOTENV, **(flags or {}))  # type: ignore[call-arg]  # a pydantic-settings argument
+            settings = cls(_env_file=DOTENV, **(flags or {}))  # type: ignore[call-arg]  # pydantic-settings takes it
         except ValidationError as error:
-            problems += [_describe(each) for each in error.errors()]
+            raise SettingsError(problems + [_describe(each) for each in error.errors()]) from None
         if problems:
             raise SettingsError(problems)
         return settings
