@@ -1,0 +1,56 @@
+"""`routeguide config`"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from rich.table import Table
+
+from routeguide.cli.group import Failed
+from routeguide.cli.output import format_option, wide_console
+from routeguide.cli.settings_options import load_settings, settings_options
+from routeguide.errors import SettingsError
+from routeguide.settings import Settings, masked, source_of, variable
+
+
+@click.command()
+@settings_options()
+@click.option("--check", is_flag=True, help="Only say whether the settings hold; exit code 1 when not.")
+@format_option
+def config(flags: Mapping[str, Any], check: bool, output: str) -> None:
+    """Show the effective settings, where each comes from, and its variable. Passwords are masked."""
+    if check:
+        _check(flags)
+    elif output == "json":
+        click.echo(json.dumps(_described(load_settings(flags), flags), indent=2))
+    else:
+        wide_console().print(_table(_described(load_settings(flags), flags)))
+
+
+def _check(flags: Mapping[str, Any]) -> None:
+    try:
+        load_settings(flags)
+    except SettingsError as error:
+        raise Failed(error.problems, exit_code=1) from None
+    click.echo("ok")
+
+
+def _described(settings: Settings, flags: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        field: {
+            "value": masked(value) if isinstance(value, str) else value,
+            "source": source_of(field, flags),
+            "variable": variable(field),
+        }
+        for field, value in settings.model_dump().items()
+    }
+
+
+def _table(described: dict[str, dict[str, Any]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("setting", "value", "source", "variable"):
+        table.add_column(heading, overflow="fold")
+    for field, about in described.items():
+        table.add_row(field, str(about["value"]), about["source"], about["variable"])
+    return table

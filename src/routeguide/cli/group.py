@@ -1,0 +1,70 @@
+"""The group of all commands, and what becomes of their errors."""
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from routeguide import __version__
+from routeguide.errors import RouteGuideError, SettingsError
+
+COMMANDS = {
+    "serve": "Run the server until SIGTERM or SIGINT.",
+    "demo": "Walk through the four RPCs and print what happens.",
+    "get-feature": "Show the feature at a point.",
+    "list-features": "List the features inside a rectangle.",
+    "record-route": "Travel a route and show its summary.",
+    "chat": "Leave notes along a route and read those of others.",
+    "migrate": "Bring the database up to date.",
+    "features": "Import and export features.",
+    "healthcheck": "Ask a server whether it is ready.",
+    "config": "Show the effective settings.",
+}
+"""Every command, in the order of `--help`, with its line there. The dashes of a name are the underscores
+of its module and of the command in it."""
+
+
+class Failed(click.ClickException):
+    """Ends the command with one line or more on stderr."""
+
+    def __init__(self, lines: tuple[str, ...], exit_code: int) -> None:
+        super().__init__("\n".join(lines))
+        self.exit_code = exit_code
+
+    def show(self, file: Any = None) -> None:
+        click.echo(self.message, file=file, err=True)
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is called: a health check does not wait for what only a server needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"routeguide.cli.{name}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Expected errors become sentences and exit codes; a traceback is a defect of this program."""
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            raise Failed(error.problems, exit_code=2) from None
+        except RouteGuideError as error:
+            raise Failed((f"Error: {error}",), exit_code=1) from None
+        except KeyboardInterrupt:
+            ctx.exit(130)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="routeguide")
+def main() -> None:
+    """RouteGuide: the features along a route, and notes between those who travel it."""
