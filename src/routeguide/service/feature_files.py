@@ -1,0 +1,84 @@
+"""Features from files into a store, and from a store into files."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from os import SEEK_END
+from pathlib import Path
+from typing import BinaryIO
+
+from routeguide.domain.models import Feature
+from routeguide.errors import FeatureFileError
+from routeguide.formats.reading import Format, format_of, read_features
+from routeguide.storage.base import ImportResult, Storage
+
+Progress = Callable[[int, int], None]
+"""Is told how many bytes have been read, and of how many."""
+
+
+def _unheard(done: int, total: int) -> None:
+    """The progress of an import that nobody watches."""
+
+
+_REPORT_EVERY = 1000
+"""Features between two calls of Progress."""
+
+
+async def import_file(
+    storage: Storage, path: Path, kind: Format | None = None, *, progress: Progress = _unheard
+) -> ImportResult:
+    """Imports every feature of the file at `path`, or none. Without `kind` the extension tells the format.
+
+    Raises:
+        FeatureFileError: the file cannot be read or is at fault.
+        StorageError: the store cannot take the features.
+    """
+    kind = kind or format_of(path)
+    with _opened(path) as file:
+        return await import_stream(storage, file, kind, name=str(path), progress=progress)
+
+
+async def import_stream(
+    storage: Storage, file: BinaryIO, kind: Format, *, name: str, progress: Progress = _unheard
+) -> ImportResult:
+    """Like `import_file`, from an open file that messages call `name`. A pipe is copied to disk first."""
+    with _seekable(file) as source:
+        features = read_features(source, kind, name=name)
+        return await storage.features.import_all(_reporting(features, source, name, progress))
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[BinaryIO, None, None]:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise FeatureFileError(f"{path}: cannot be opened: {error.strerror}") from error
+    with file:
+        yield file
+
+
+@contextmanager
+def _seekable(file: BinaryIO) -> Generator[BinaryIO, None, None]:
+    if file.seekable():
+        yield file
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(file, copy)
+        copy.seek(0)
+        yield copy
+
+
+def _reporting(
+    features: Iterator[Feature], file: BinaryIO, name: str, progress: Progress
+) -> Iterator[Feature]:
+    total = file.seek(0, SEEK_END)
+    file.seek(0)
+    try:
+        for number, feature in enumerate(features):
+            if not number % _REPORT_EVERY:
+                progress(file.tell(), total)
+            yield feature
+    except OSError as error:
+        raise FeatureFileError(f"{name}: cannot be read: {error.strerror}") from error
+    progress(total, total)
