@@ -3,26 +3,28 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from os import SEEK_END
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
-from routeguide.domain.models import Feature
+from routeguide.domain.models import Feature, Rectangle
 from routeguide.errors import FeatureFileError
 from routeguide.formats.reading import Format, format_of, read_features
+from routeguide.formats.writing import feature_writer
+from routeguide.service.whole_file import whole_file
 from routeguide.storage.base import ImportResult, Storage
 
 Progress = Callable[[int, int], None]
 """Is told how many bytes have been read, and of how many."""
 
 
-def _unheard(done: int, total: int) -> None:
-    """The progress of an import that nobody watches."""
-
-
 _REPORT_EVERY = 1000
 """Features between two calls of Progress."""
+
+
+def _unheard(done: int, total: int) -> None:
+    """The progress of an import that nobody watches."""
 
 
 async def import_file(
@@ -46,6 +48,30 @@ async def import_stream(
     with _seekable(file) as source:
         features = read_features(source, kind, name=name)
         return await storage.features.import_all(_reporting(features, source, name, progress))
+
+
+async def export_file(storage: Storage, path: Path, kind: Format, *, overwrite: bool = False) -> int:
+    """Writes every feature to `path`, in the order of their import; the file appears when it is complete.
+
+    Returns:
+        How many features were written.
+
+    Raises:
+        FeatureFileError: the file is there already and not to be overwritten, or cannot be written.
+    """
+    with whole_file(path, overwrite=overwrite) as file:
+        return await export_stream(storage, file, kind)
+
+
+async def export_stream(storage: Storage, out: TextIO, kind: Format) -> int:
+    """Like `export_file`, to an open text file that encodes as UTF-8 and does not translate line ends."""
+    count = 0
+    with feature_writer(out, kind) as write:
+        async with aclosing(storage.features.within(Rectangle.GLOBE)) as pages:
+            async for page in pages:
+                write(page)
+                count += len(page)
+    return count
 
 
 @contextmanager

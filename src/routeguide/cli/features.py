@@ -1,0 +1,125 @@
+"""`routeguide features import` and `routeguide features export`"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from routeguide.cli.settings_options import Function, load_settings, settings_options
+from routeguide.formats.reading import Format, format_of
+from routeguide.service import feature_files
+from routeguide.settings import Settings
+from routeguide.storage import open_storage
+from routeguide.storage.base import ImportResult, Retention, Storage
+
+_STANDARD_STREAM = Path("-")
+
+
+def _options(function: Function) -> Function:
+    """What both commands take."""
+    function = settings_options("storage_url", "storage_timeout", "auto_migrate")(function)
+    function = click.option(
+        "--format",
+        "kind",
+        type=click.Choice(Format, case_sensitive=False),
+        help="Format of the file; otherwise its extension tells. Needed where FILE is -.",
+    )(function)
+    return click.argument("path", metavar="FILE", type=click.Path(path_type=Path))(function)
+
+
+@click.group()
+def features() -> None:
+    """Import and export features: JSON as gRPC's examples have it, GeoJSON, CSV."""
+
+
+@features.command("import")
+@_options
+def import_(flags: Mapping[str, Any], path: Path, kind: Format | None) -> None:
+    """Add the features of FILE to the store, all of them or none; - is standard input.
+
+    A feature at a location that already has one gives it its name. So the same file may be imported again.
+    """
+    settings = _settings(flags)
+    kind = _kind(path, kind)
+    result = asyncio.run(_import(settings, path, kind))
+    click.echo(
+        f"Imported {result.total} features: {result.added} new, {result.renamed} renamed,"
+        f" {result.unchanged} unchanged."
+    )
+
+
+@features.command()
+@_options
+@click.option("--force", is_flag=True, help="Overwrite FILE if there is one.")
+def export(flags: Mapping[str, Any], path: Path, kind: Format | None, force: bool) -> None:
+    """Write every feature of the store to FILE, in the order of their import; - is standard output."""
+    settings = _settings(flags)
+    kind = _kind(path, kind)
+    count = asyncio.run(_export(settings, path, kind, overwrite=force))
+    click.echo(f"Exported {count} features.", err=True)
+
+
+def _settings(flags: Mapping[str, Any]) -> Settings:
+    settings = load_settings(flags)
+    if settings.storage_url == "memory://":
+        raise click.UsageError(
+            "memory:// lives within one server; give that server ROUTEGUIDE_SEED_FEATURES=FILE instead,"
+            " or name a database with --storage-url"
+        )
+    return settings
+
+
+def _kind(path: Path, kind: Format | None) -> Format:
+    if kind is None and path == _STANDARD_STREAM:
+        raise click.UsageError("where FILE is -, --format has to name the format")
+    return kind or format_of(path)
+
+
+async def _import(settings: Settings, path: Path, kind: Format) -> ImportResult:
+    async with _store(settings) as storage:
+        with _progress_bar() as progress:
+            if path != _STANDARD_STREAM:
+                return await feature_files.import_file(storage, path, kind, progress=progress)
+            stdin = click.get_binary_stream("stdin")
+            return await feature_files.import_stream(
+                storage, stdin, kind, name="standard input", progress=progress
+            )
+
+
+async def _export(settings: Settings, path: Path, kind: Format, *, overwrite: bool) -> int:
+    async with _store(settings) as storage:
+        if path != _STANDARD_STREAM:
+            return await feature_files.export_file(storage, path, kind, overwrite=overwrite)
+        out = TextIOWrapper(click.get_binary_stream("stdout"), encoding="utf-8", newline="")
+        try:
+            return await feature_files.export_stream(storage, out, kind)
+        finally:
+            out.detach()  # flushes, and leaves standard output open
+
+
+@asynccontextmanager
+async def _store(settings: Settings) -> AsyncGenerator[Storage, None]:
+    retention = Retention(settings.notes_per_location, settings.notes_total, settings.notes_max_age)
+    async with open_storage(
+        settings.storage_url,
+        retention=retention,
+        timeout=settings.storage_timeout,
+        auto_migrate=settings.auto_migrate,
+    ) as storage:
+        yield storage
+
+
+@contextmanager
+def _progress_bar() -> Generator[feature_files.Progress, None, None]:
+    """A bar of the bytes that have been read, on stderr; none where that is no terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("Importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("import", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
