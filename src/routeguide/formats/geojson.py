@@ -6,6 +6,8 @@ from typing import Any
 from routeguide.domain.models import Feature
 from routeguide.formats.values import as_name, as_object, as_point, refuse, to_degrees
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 def parse_geojson(record: object) -> Feature:
     """One element of ``features``. Members that GeoJSON allows and nobody needs here are ignored.
@@ -35,7 +37,7 @@ def geojson_feature(feature: Feature) -> dict[str, Any]:
 
 def geojson_text(feature: Feature) -> str:
     """`feature` as one line of GeoJSON."""
-    return json.dumps(geojson_feature(feature), ensure_ascii=False)
+    return _encode(geojson_feature(feature))
 
 
 def _name(properties: object) -> str:

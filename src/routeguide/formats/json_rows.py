@@ -146,7 +146,7 @@ def _locate(source: _Source) -> str:
             parser.send(byte)
         except _BROKEN:
             column = file.tell() - line_start
-            return f"line {line}, column {column}: the JSON is broken, or a number too large"
+            return f"line {line}, column {column}: not valid JSON in UTF-8, or a number too large"
         if byte == b"\n":
             line, line_start = line + 1, file.tell()
     return f"line {line}: the file ends before its JSON does"

@@ -35,6 +35,7 @@ def checked(rows: Iterator[Row], name: str) -> Iterator[Feature]:
     """
     problems: list[str] = []
     count = 0
+    broken: Malformed | None = None
     try:
         for position, number, parse, raw in rows:
             try:
@@ -47,14 +48,18 @@ def checked(rows: Iterator[Row], name: str) -> Iterator[Feature]:
                 if not count:
                     yield feature
     except Malformed as error:
-        # Never left out: where the syntax breaks is why the list of problems ends.
-        raise _refusal(name, [*problems, str(error)], count + 1) from error
-    if count:
-        raise _refusal(name, problems, count)
+        broken = error
+    if count or broken:
+        raise _refusal(name, problems, count, broken) from broken
 
 
-def _refusal(name: str, problems: list[str], count: int) -> FeatureFileError:
+def _refusal(name: str, problems: list[str], count: int, broken: Malformed | None) -> FeatureFileError:
     hidden = count - len(problems)
     more = [f"and {hidden} more"] if hidden else []
+    # Never among those left out: where the syntax breaks is why the list ends.
+    last = [str(broken)] if broken else []
+    count += len(last)
     noun = "problem" if count == 1 else "problems"
-    return FeatureFileError(f"{name}: nothing was imported because of {count} {noun}:", [*problems, *more])
+    return FeatureFileError(
+        f"{name}: nothing was imported because of {count} {noun}:", [*problems, *more, *last]
+    )

@@ -13,6 +13,8 @@ from routeguide.formats.values import as_name, as_object, as_whole_number
 _FEATURE_KEYS = ("location", "name")
 _LOCATION_KEYS = ("latitude", "longitude")
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 def parse_upstream(record: object) -> Feature:
     """One element of the list.
@@ -39,4 +41,4 @@ def parse_upstream(record: object) -> Feature:
 def upstream_json(feature: Feature) -> str:
     """`feature` as one line of JSON; every key is spelt out."""
     location = {"latitude": feature.location.latitude, "longitude": feature.location.longitude}
-    return json.dumps({"location": location, "name": feature.name}, ensure_ascii=False)
+    return _encode({"location": location, "name": feature.name})
