@@ -17,19 +17,19 @@ _Message = TypeVar("_Message", bound=Message)
 
 def decode_point(data: bytes) -> Point:
     """Raises InvalidInput: no valid message, or beyond the globe."""
-    return point_from_pb(_parse(pb.Point, data))
+    return point_from_pb(parse(pb.Point, data))
 
 
 def decode_rectangle(data: bytes) -> Rectangle:
     """Raises InvalidInput: no valid message. Corners beyond the globe are clamped."""
-    message = _parse(pb.Rectangle, data)
+    message = parse(pb.Rectangle, data)
     lo, hi = message.lo, message.hi
     return Rectangle.between(lo.latitude, lo.longitude, hi.latitude, hi.longitude)
 
 
 def decode_note(data: bytes) -> RouteNote:
     """Raises InvalidInput: no valid message, or a location beyond the globe."""
-    message = _parse(pb.RouteNote, data)
+    message = parse(pb.RouteNote, data)
     try:
         return RouteNote(point_from_pb(message.location), message.message)
     except InvalidInput as error:
@@ -80,9 +80,15 @@ def summary_to_pb(summary: RouteSummary) -> pb.RouteSummary:
     )
 
 
-def _parse(kind: type[_Message], data: bytes) -> _Message:
+def parse(kind: type[_Message], data: bytes) -> _Message:
+    """The message that `data` encodes. Raises InvalidInput: there is none."""
     try:
         return kind.FromString(data)
     except DecodeError:
         name = kind.DESCRIPTOR.full_name
-        raise InvalidInput([FieldViolation("request", f"the bytes are no valid {name} message")]) from None
+        raise InvalidInput([FieldViolation("", f"the bytes are no valid {name} message")]) from None
+
+
+def encode(message: Message) -> bytes:
+    """The bytes of `message` on the wire."""
+    return message.SerializeToString()

@@ -8,6 +8,7 @@ there is one, is chained with `from` and goes to the log.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 
 class RouteGuideError(Exception):
@@ -19,38 +20,40 @@ class FieldViolation:
     """One field of a request, and what is wrong with its value."""
 
     field: str
-    """The path to the field within the request, such as ``location.latitude``."""
+    """The path to the field within the request, such as ``location.latitude``; empty for all of it."""
     description: str
     """Names the value and the bound that it breaks."""
 
     def within(self, parent: str) -> "FieldViolation":
         """The same violation, seen from the message whose field `parent` holds this one."""
-        return FieldViolation(f"{parent}.{self.field}", self.description)
+        return FieldViolation(f"{parent}.{self.field}".rstrip("."), self.description)
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.description}" if self.field else self.description
 
 
-class InvalidInput(RouteGuideError):
-    """A request breaks the contract; sending it again will not help."""
+class RequestRefused(RouteGuideError):
+    """A request is refused for what is in it. Says which fields are at fault, and why."""
 
     def __init__(self, violations: Sequence[FieldViolation]) -> None:
-        super().__init__("; ".join(f"{each.field}: {each.description}" for each in violations))
+        super().__init__("; ".join(map(str, violations)))
         self.violations = tuple(violations)
 
-    def within(self, parent: str) -> "InvalidInput":
+    def within(self, parent: str) -> Self:
         """The same error, seen from the message whose field `parent` is at fault."""
-        return InvalidInput([each.within(parent) for each in self.violations])
+        return type(self)([each.within(parent) for each in self.violations])
 
 
-class LimitExceeded(RouteGuideError):
+class InvalidInput(RequestRefused):
+    """A request breaks the contract; sending it again will not help."""
+
+
+class LimitExceeded(RequestRefused):
     """A request asks for more than a setting allows."""
 
-    def __init__(self, subject: str, description: str) -> None:
-        super().__init__(f"{subject}: {description}")
-        self.subject = subject
-        self.description = description
 
-
-class ResultOutOfRange(RouteGuideError):
-    """The answer is correct but does not fit the type that the wire contract gives it."""
+class ResultOutOfRange(RequestRefused):
+    """The answer is known but does not fit the type that the wire contract gives it."""
 
 
 class StorageError(RouteGuideError):

@@ -1,0 +1,50 @@
+"""Structured logs: one event a line, on standard error, from this project and from its libraries alike."""
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import Processor
+
+
+def configure_logging(level: str, log_format: str) -> None:
+    """Sends every log of the process through one formatter.
+
+    Args:
+        level: debug, info, warning or error; the least that is logged.
+        log_format: console, json, or auto: console on a terminal and json elsewhere.
+
+    grpc's own loggers never go below info: at debug they log while grpc holds a lock that a finaliser
+    on another thread may want, and the process stops (grpc/grpc#43421).
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(log_format)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.getLogger("grpc").setLevel(max(logging.INFO, root.level))
+    logging.getLogger("aiosqlite").setLevel(max(logging.INFO, root.level))
+
+
+def _renderers(log_format: str) -> list[Processor]:
+    on_terminal = sys.stderr.isatty()
+    if log_format == "console" or (log_format == "auto" and on_terminal):
+        return [structlog.dev.ConsoleRenderer(colors=on_terminal)]
+    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]

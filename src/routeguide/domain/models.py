@@ -109,4 +109,4 @@ def _clamp(value: int, bound: int) -> int:
 
 
 def _beyond(name: str, value: int, bound: int) -> FieldViolation:
-    return FieldViolation(name, f"{value} is outside ±{bound} (degrees × 10⁷)")
+    return FieldViolation(name, f"{value} is outside -{bound}..{bound} (degrees * 10^7)")

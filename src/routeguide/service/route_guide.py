@@ -94,7 +94,8 @@ class RouteGuide:
 
     def _check_stream_length(self, what: str, received: int) -> None:
         if received >= self._limits.stream_messages:
-            raise LimitExceeded(what, f"one stream may carry at most {self._limits.stream_messages} {what}")
+            bound = f"one stream may carry at most {self._limits.stream_messages}"
+            raise LimitExceeded([FieldViolation(f"{what}[{received}]", bound)])
 
     def _check_length(self, note: RouteNote, index: int) -> None:
         size = len(note.message.encode())
@@ -105,7 +106,6 @@ class RouteGuide:
 
 def _whole_metres(distance: float) -> int:
     if distance > _LARGEST_INT32:
-        raise ResultOutOfRange(
-            f"distance: {distance:.0f} metres do not fit the int32 of RouteSummary (at most {_LARGEST_INT32})"
-        )
+        description = f"{distance:.0f} metres do not fit the wire's int32 (at most {_LARGEST_INT32})"
+        raise ResultOutOfRange([FieldViolation("distance", description)])
     return int(distance)

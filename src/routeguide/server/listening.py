@@ -1,0 +1,61 @@
+"""Taking the port, or saying clearly that it is taken."""
+
+import errno
+import socket
+from urllib.parse import urlsplit
+
+import grpc
+
+from routeguide.errors import SettingsError
+from routeguide.settings import variable
+
+
+def listen(server: grpc.aio.Server, address: str) -> int:
+    """Makes `server` listen on `address` and returns the port, which matters where it was 0.
+
+    Raises:
+        SettingsError: the address is taken, or none of this machine's.
+    """
+    _refuse_taken(address)
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise _cannot_listen(address, "it is no address of this machine") from error
+    return port
+
+
+def _refuse_taken(address: str) -> None:
+    """Fails where any interface that `address` names is taken.
+
+    grpc is content with one: where somebody else listens on 127.0.0.1 it would serve [::1] alone, and half
+    the clients of localhost would talk to the wrong server.
+    """
+    parts = urlsplit(f"//{address}")
+    try:
+        candidates = socket.getaddrinfo(
+            parts.hostname, parts.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except socket.gaierror as error:
+        raise _cannot_listen(address, "the host name cannot be resolved") from error
+    for family, kind, protocol, _, endpoint in candidates:
+        if _is_taken(family, kind, protocol, endpoint):
+            raise _cannot_listen(address, "another process is listening there")
+
+
+def _is_taken(family: int, kind: int, protocol: int, endpoint: tuple[object, ...]) -> bool:
+    try:
+        probe = socket.socket(family, kind, protocol)
+    except OSError:
+        return False  # an address family that this machine does not have
+    with probe:
+        # As grpc does: an address in TIME_WAIT is free, one with a listener is not.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(endpoint)
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
+def _cannot_listen(address: str, why: str) -> SettingsError:
+    return SettingsError([f"{variable('listen')}: cannot listen on {address}: {why}"])

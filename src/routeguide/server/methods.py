@@ -1,0 +1,53 @@
+"""All methods of all services, handed to grpc as one generic handler.
+
+One handler instead of registered methods: since grpc/grpc#41796 every accepted call waits on all registered
+methods at once, and pays for each. Requests and responses stay bytes (no serialisers), so that decoding is
+the project's own code under the project's own error handling.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import grpc
+
+from routeguide.server.interceptor import Behaviour, Interceptor
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of a service.
+
+    All are registered as streaming their requests; on the wire one request looks the same, and a call
+    without any is answered instead of forgotten.
+    """
+
+    service: str
+    name: str
+    behaviour: Behaviour
+    streams_responses: bool
+
+    @property
+    def path(self) -> str:
+        return f"/{self.service}/{self.name}"
+
+
+class MethodTable(grpc.GenericRpcHandler):
+    """Finds the handler of a call by its path; an unknown one ends as UNIMPLEMENTED."""
+
+    def __init__(self, methods: Iterable[Method], interceptor: Interceptor) -> None:
+        self._handlers = {method.path: _handler(method, interceptor) for method in methods}
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
+        return self._handlers.get(handler_call_details.method)
+
+
+def _handler(method: Method, interceptor: Interceptor) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    behaviour = interceptor.around(method.path, method.behaviour)
+    register = (
+        grpc.stream_stream_rpc_method_handler
+        if method.streams_responses
+        else grpc.stream_unary_rpc_method_handler
+    )
+    return register(behaviour)

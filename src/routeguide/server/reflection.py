@@ -1,0 +1,77 @@
+"""Server reflection, v1 and v1alpha: how grpcurl and others learn the schema.
+
+grpcio-reflection speaks v1alpha alone (grpc/grpc#38576). The messages of v1 are the same on the wire under
+another package name, so its servicer serves both; only the descriptor of v1 has to be made, so that the
+service can describe itself.
+"""
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+
+from google.protobuf import descriptor_pb2, descriptor_pool
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha.reflection import aio as stock
+
+from routeguide.conversion import encode, parse
+from routeguide.server.interceptor import Context, Requests
+from routeguide.server.methods import Method
+
+V1ALPHA = "grpc.reflection.v1alpha"
+V1 = "grpc.reflection.v1"
+SERVICES = tuple(f"{package}.ServerReflection" for package in (V1ALPHA, V1))
+
+
+class ReflectionServicer:
+    """Describes `services`, and itself."""
+
+    def __init__(self, services: Iterable[str]) -> None:
+        self._stock = stock.ReflectionServicer([*services, *SERVICES], pool=_pool_with_v1())
+
+    def methods(self) -> list[Method]:
+        return [
+            Method(service, "ServerReflectionInfo", self.server_reflection_info, streams_responses=True)
+            for service in SERVICES
+        ]
+
+    async def server_reflection_info(self, requests: Requests, context: Context) -> None:
+        async with (
+            aclosing(_decoded(requests)) as questions,
+            aclosing(self._stock.ServerReflectionInfo(questions, context)) as answers,
+        ):
+            async for answer in answers:
+                await context.write(encode(answer))
+
+
+async def _decoded(
+    requests: Requests,
+) -> AsyncGenerator[reflection_pb2.ServerReflectionRequest, None]:
+    async for request in requests:
+        yield parse(reflection_pb2.ServerReflectionRequest, request)
+
+
+def _pool_with_v1() -> descriptor_pool.DescriptorPool:
+    """The default pool, in which v1 now stands beside v1alpha. Adding the same file again is harmless."""
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(_v1_descriptor().SerializeToString())
+    return pool
+
+
+def _v1_descriptor() -> descriptor_pb2.FileDescriptorProto:
+    """The descriptor of v1alpha under the name of v1."""
+    file = descriptor_pb2.FileDescriptorProto()
+    reflection_pb2.DESCRIPTOR.CopyToProto(file)
+    file.name = "grpc/reflection/v1/reflection.proto"
+    file.package = V1
+    for message in file.message_type:
+        for field in message.field:
+            if field.type_name:  # setting it on a scalar, even to nothing, makes the descriptor invalid
+                field.type_name = _renamed(field.type_name)
+    for service in file.service:
+        for method in service.method:
+            method.input_type = _renamed(method.input_type)
+            method.output_type = _renamed(method.output_type)
+    return file
+
+
+def _renamed(type_name: str) -> str:
+    return type_name.replace(f".{V1ALPHA}.", f".{V1}.")

@@ -1,0 +1,91 @@
+"""The four RPCs: from bytes to the service and back.
+
+Each is an `async def` that awaits `context.write`: that is faster than an async generator, is cancelled more
+cleanly, and gives every stream its one writer. A write waits for the peer's flow-control window, so a slow
+client costs no more than the page that is being written.
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TypeVar
+
+from routeguide.conversion import (
+    decode_note,
+    decode_point,
+    decode_rectangle,
+    encode,
+    feature_to_pb,
+    note_to_pb,
+    summary_to_pb,
+)
+from routeguide.errors import FieldViolation, InvalidInput
+from routeguide.server.interceptor import Context, Requests
+from routeguide.server.methods import Method
+from routeguide.service.route_guide import RouteGuide
+
+_Model = TypeVar("_Model")
+
+
+class RouteGuideServicer:
+    """Serves `routeguide.RouteGuide`."""
+
+    def __init__(self, guide: RouteGuide) -> None:
+        self._guide = guide
+
+    def methods(self, service: str) -> list[Method]:
+        return [
+            Method(service, "GetFeature", self.get_feature, streams_responses=False),
+            Method(service, "ListFeatures", self.list_features, streams_responses=True),
+            Method(service, "RecordRoute", self.record_route, streams_responses=False),
+            Method(service, "RouteChat", self.route_chat, streams_responses=True),
+        ]
+
+    async def get_feature(self, requests: Requests, _: Context) -> bytes:
+        location = decode_point(await only_request(requests))
+        return encode(feature_to_pb(await self._guide.get_feature(location)))
+
+    async def list_features(self, requests: Requests, context: Context) -> None:
+        rectangle = decode_rectangle(await only_request(requests))
+        async with aclosing(self._guide.list_features(rectangle)) as pages:
+            async for page in pages:
+                for feature in page:
+                    await context.write(encode(feature_to_pb(feature)))
+
+    async def record_route(self, requests: Requests, _: Context) -> bytes:
+        async with aclosing(_decoded(requests, decode_point, "points")) as points:
+            return encode(summary_to_pb(await self._guide.record_route(points)))
+
+    async def route_chat(self, requests: Requests, context: Context) -> None:
+        async with (
+            aclosing(_decoded(requests, decode_note, "notes")) as notes,
+            aclosing(self._guide.route_chat(notes)) as replies,
+        ):
+            async for earlier in replies:
+                for note in earlier:
+                    await context.write(encode(note_to_pb(note)))
+
+
+async def only_request(requests: Requests) -> bytes:
+    """The request of a call that has one.
+
+    Raises:
+        InvalidInput: the client ended the call without sending it. grpc's own unary handlers never
+            answer such a call; that is why every method is registered as one that streams requests.
+    """
+    async for request in requests:
+        return request
+    raise InvalidInput([FieldViolation("", "the call ended without a request message")])
+
+
+async def _decoded(
+    requests: Requests, decode: Callable[[bytes], _Model], name: str
+) -> AsyncGenerator[_Model, None]:
+    """The requests of a stream as models; an invalid one is named by its index, counted from 0."""
+    index = 0
+    async for request in requests:
+        try:
+            model = decode(request)
+        except InvalidInput as error:
+            raise error.within(f"{name}[{index}]") from None
+        yield model
+        index += 1
