@@ -1,0 +1,129 @@
+"""A SQLite connection on a thread of its own, driven from the event loop.
+
+Crossing to the thread and back costs tens of microseconds, a statement a few. So a *unit*, a plain
+function of the `sqlite3.Connection`, crosses as a whole, and that is also what makes cancellation
+harmless: a transaction that begins and ends within one unit cannot be cut in two.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import aiosqlite
+
+from routeguide.errors import StorageClosed
+from routeguide.storage.sqlite.errors import at_opening, at_run_time
+
+Result = TypeVar("Result")
+Unit = Callable[[sqlite3.Connection], Result]
+
+_CACHED_STATEMENTS = 256
+"""Above the number of texts that a connection is ever given, so that each is parsed once."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFile:
+    """Which file, and how patiently it is used."""
+
+    path: Path
+    timeout: float
+    """Seconds that a statement waits for a lock that another connection holds."""
+
+
+class SqliteConnection:
+    """Runs units in the order in which they were given. Open one with `open`."""
+
+    def __init__(self, database: DatabaseFile, mode: str) -> None:
+        self._worker = _Worker(f"{database.path.absolute().as_uri()}?mode={mode}", database.timeout)
+        self._closing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, database: DatabaseFile, prepare: Unit[None], *, mode: str) -> "SqliteConnection":
+        """A connection for which `prepare` has run.
+
+        Args:
+            mode: ``ro``, ``rw``, or ``rwc`` to create the file; a reader in mode ``ro`` never
+                checkpoints, which must be left to writers.
+
+        Raises:
+            StorageUnusable, StorageUnavailable, StorageFull: written for the operator; nothing
+                stays open.
+        """
+        connection = cls(database, mode)
+        try:
+            await connection._worker
+            await connection._worker.run(prepare)
+        except (sqlite3.Error, OSError) as error:
+            await connection.close()
+            raise at_opening(error, database.path) from error
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def run(self, unit: Unit[Result]) -> Result:
+        """What `unit` returns. It runs to its end even if the caller is cancelled meanwhile.
+
+        Raises:
+            StorageClosed, StorageUnavailable, StorageFull, StorageError
+        """
+        if self._closing is not None:
+            raise StorageClosed("the store is closed")
+        try:
+            return await self._worker.run(unit)
+        except sqlite3.Error as error:
+            raise at_run_time(error) from error
+
+    async def close(self) -> None:
+        """Lets the units that were given finish, rolls back what is open, ends the thread. Idempotent."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._worker.finish(), name="close SQLite connection")
+        # Shielded, because a closer that is cancelled must not leave a thread behind.
+        await asyncio.shield(self._closing)
+
+
+class _Worker(aiosqlite.Connection):
+    """aiosqlite's connection, which may be given a whole function, and whose thread can be joined."""
+
+    def __init__(self, uri: str, timeout: float) -> None:
+        super().__init__(lambda: self._connect_to(uri, timeout), iter_chunk_size=1)
+        self._opened: sqlite3.Connection | None = None
+
+    async def run(self, unit: Unit[Result]) -> Result:
+        result: Result = await self._execute(unit, self._conn)  # type: ignore[no-untyped-call]  # has no annotations
+        return result
+
+    async def finish(self) -> None:
+        await self.close()
+        self._thread.join()  # has been told to stop and has nothing left to do
+        if self._opened is not None:
+            self._opened.close()  # aiosqlite forgets it if opening is cancelled
+
+    def _connect_to(self, uri: str, timeout: float) -> sqlite3.Connection:
+        self._opened = sqlite3.connect(
+            uri,
+            uri=True,
+            timeout=timeout,
+            isolation_level=None,
+            cached_statements=_CACHED_STATEMENTS,
+            check_same_thread=False,
+        )
+        return self._opened
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Takes the write lock at once, commits at the end, and rolls back on any exception."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite may have rolled back by itself, when the disk is full for example.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,134 @@
+"""Notes in SQLite, committed in groups.
+
+All notes that arrive while one commit is under way go into the next: one crossing, one transaction and
+one fsync for many. `BEGIN IMMEDIATE` takes SQLite's single write lock before anything is read, so that of
+any two notes, whichever processes write them, exactly one transaction sees the other's.
+"""
+
+import sqlite3
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from routeguide.domain.models import Point, RouteNote
+from routeguide.storage.base import NoteRepository, Retention
+from routeguide.storage.coalescing import Coalescer
+from routeguide.storage.sqlite import statements
+from routeguide.storage.sqlite.connection import SqliteConnection, transaction
+
+_BATCH = 64
+"""Notes in one transaction, where a location keeps few."""
+
+_BATCH_READ = 16_384
+"""Earlier notes that one transaction may have to read; it bounds memory where a location keeps many."""
+
+_HOUSEKEEPING = 256
+"""Old notes that one transaction drops beyond those at the locations that it writes to."""
+
+_Row = tuple[int, int, int, int, str]
+
+
+class SqliteNoteRepository(NoteRepository):
+    """Writes through one connection, and counts through another."""
+
+    def __init__(
+        self,
+        writer: SqliteConnection,
+        reader: SqliteConnection,
+        retention: Retention,
+        clock: Callable[[], float],
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._retention = retention
+        self._clock = clock
+        max_batch = max(1, min(_BATCH, _BATCH_READ // retention.per_location))
+        self._poster: Coalescer[RouteNote, Sequence[RouteNote]] = Coalescer(
+            self._post_all, max_batch=max_batch
+        )
+
+    async def post(self, note: RouteNote) -> Sequence[RouteNote]:
+        return await self._poster.submit(note)
+
+    async def count(self) -> int:
+        return await self._reader.run(_count)
+
+    async def close(self) -> None:
+        """Refuses whoever waits; the connections belong to whoever opened them."""
+        await self._poster.close()
+
+    async def _post_all(self, notes: Sequence[RouteNote]) -> Sequence[Sequence[RouteNote]]:
+        unit = partial(_post_all, notes=notes, retention=self._retention, clock=self._clock)
+        return await self._writer.run(unit)
+
+
+def _post_all(
+    connection: sqlite3.Connection,
+    notes: Sequence[RouteNote],
+    retention: Retention,
+    clock: Callable[[], float],
+) -> Sequence[Sequence[RouteNote]]:
+    with transaction(connection):
+        now = int(clock() * 1000)
+        oldest = now - int(retention.max_age * 1000) if retention.max_age else None
+        rows = _stored_at(connection, {note.location: None for note in notes})
+        _insert(connection, notes, now)
+        _drop_old(connection, _crowded(rows, notes, retention), retention, oldest)
+    return _replies(notes, rows, retention, oldest)
+
+
+def _stored_at(connection: sqlite3.Connection, locations: dict[Point, None]) -> Sequence[_Row]:
+    """What is stored at `locations`, in the order of storing."""
+    text = statements.notes_at(statements.padded_rows(len(locations)))
+    rows: list[_Row] = connection.execute(text, statements.located(list(locations))).fetchall()
+    rows.sort(key=lambda row: row[2])
+    return rows
+
+
+def _insert(connection: sqlite3.Connection, notes: Sequence[RouteNote], now: int) -> None:
+    values = [
+        value
+        for note in notes
+        for value in (note.location.latitude, note.location.longitude, note.message, now)
+    ]
+    connection.execute(statements.insert_notes(len(notes)), values)
+
+
+def _replies(
+    notes: Sequence[RouteNote], rows: Sequence[_Row], retention: Retention, oldest: int | None
+) -> Sequence[Sequence[RouteNote]]:
+    """For each of `notes`, what was stored at its location before it, earlier ones of `notes` included."""
+    earlier: dict[Point, deque[RouteNote]] = defaultdict(lambda: deque(maxlen=retention.per_location))
+    for latitude, longitude, _, stored_at, message in rows:
+        if oldest is None or stored_at >= oldest:
+            location = Point(latitude, longitude)
+            earlier[location].append(RouteNote(location, message))
+    replies = []
+    for note in notes:
+        replies.append(tuple(earlier[note.location]))
+        earlier[note.location].append(note)
+    return replies
+
+
+def _crowded(rows: Sequence[_Row], notes: Sequence[RouteNote], retention: Retention) -> Sequence[Point]:
+    """The locations that now have more notes than they keep."""
+    counts = Counter((row[0], row[1]) for row in rows)
+    counts.update((note.location.latitude, note.location.longitude) for note in notes)
+    return [Point(*location) for location, count in counts.items() if count > retention.per_location]
+
+
+def _drop_old(
+    connection: sqlite3.Connection, crowded: Sequence[Point], retention: Retention, oldest: int | None
+) -> None:
+    for location in crowded:
+        parameters = (location.latitude, location.longitude, retention.per_location)
+        connection.execute(statements.DROP_OLD_AT, parameters)
+    if oldest is not None:
+        connection.execute(statements.DROP_EXPIRED, (_HOUSEKEEPING, oldest))
+    excess = _count(connection) - retention.total
+    if excess > 0:
+        connection.execute(statements.DROP_OLDEST, (min(excess, _HOUSEKEEPING),))
+
+
+def _count(connection: sqlite3.Connection) -> int:
+    return int(connection.execute(statements.COUNT_NOTES).fetchall()[0][0])
