@@ -2,7 +2,7 @@
 
 A trip (a thread hop, a round trip, an fsync) costs far more than the statement that it carries. While
 one trip is under way, callers that arrive are gathered; the next trip carries all of them. A caller
-that finds no trip under way travels at once and alone: nothing is delayed to save something.
+that finds no trip under way travels at once: nothing is delayed to save something.
 """
 
 import asyncio
@@ -43,29 +43,35 @@ class Coalescer(Generic[Item, Answer]):
             StorageClosed: the coalescer is closed, or was before the item's turn came.
         """
         if self._closed:
-            raise StorageClosed("the store is closed")
+            raise _closed()
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         if self._worker is None:
             self._worker = asyncio.create_task(self._work(), name="coalescer")
-        return await answer
+        try:
+            return await answer
+        finally:
+            # Cancelled just when the answer was an exception: asyncio would report it as never seen.
+            if answer.done() and not answer.cancelled():
+                answer.exception()
 
     async def close(self) -> None:
-        """Lets the batch under way finish and refuses every item that still waits."""
+        """Lets the batch under way finish and refuses every item that still waits. Idempotent."""
         self._closed = True
-        for _, answer in self._waiting:
-            if not answer.done():
-                answer.set_exception(StorageClosed("the store is closed"))
-        self._waiting.clear()
+        self._refuse_waiting()
         if self._worker is not None:
-            await self._worker
+            # Waited for, not awaited: a closer that is cancelled must not cancel the batch.
+            await asyncio.wait([self._worker])
 
     async def _work(self) -> None:
         try:
             while self._waiting:
                 await self._travel(self._next_batch())
+                # Those just answered may ask again at once; let them join the next trip.
+                await asyncio.sleep(0)
         finally:
             self._worker = None
+            self._refuse_waiting()  # there are some only if this task was cancelled
 
     def _next_batch(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
         """Up to `max_batch` of the items that wait, less those whose callers have gone."""
@@ -81,15 +87,27 @@ class Coalescer(Generic[Item, Answer]):
             return
         try:
             answers = await self._run([item for item, _ in batch])
-        except BaseException as error:
-            # Callers must not wait for ever, not even for a cancelled or interrupted batch.
-            passed_on = error if isinstance(error, Exception) else StorageClosed("interrupted")
-            for _, caller in batch:
+        except Exception as error:  # noqa: BLE001  # passed on to everyone whom it concerns
+            _refuse(batch, error)
+        except BaseException:
+            # Callers must not wait for ever, not even for a batch that was cancelled.
+            _refuse(batch, _closed())
+            raise
+        else:
+            for (_, caller), answer in zip(batch, answers, strict=True):
                 if not caller.done():
-                    caller.set_exception(passed_on)
-            if not isinstance(error, Exception):
-                raise
-            return
-        for (_, caller), answer in zip(batch, answers, strict=True):
-            if not caller.done():
-                caller.set_result(answer)
+                    caller.set_result(answer)
+
+    def _refuse_waiting(self) -> None:
+        _refuse(self._waiting, _closed())
+        self._waiting.clear()
+
+
+def _refuse(batch: Sequence[tuple[object, "asyncio.Future[Answer]"]], error: Exception) -> None:
+    for _, caller in batch:
+        if not caller.done():
+            caller.set_exception(error)
+
+
+def _closed() -> StorageClosed:
+    return StorageClosed("the store is closed")
