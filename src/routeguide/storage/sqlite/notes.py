@@ -6,9 +6,10 @@ any two notes, whichever processes write them, exactly one transaction sees the 
 """
 
 import sqlite3
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from operator import itemgetter
 
 from routeguide.domain.models import Point, RouteNote
 from routeguide.storage.base import NoteRepository, Retention
@@ -25,6 +26,7 @@ _BATCH_READ = 16_384
 _HOUSEKEEPING = 256
 """Old notes that one transaction drops beyond those at the locations that it writes to."""
 
+_Coordinates = tuple[int, int]
 _Row = tuple[int, int, int, int, str]
 
 
@@ -77,11 +79,11 @@ def _post_all(
     return _replies(notes, rows, retention, oldest)
 
 
-def _stored_at(connection: sqlite3.Connection, locations: dict[Point, None]) -> Sequence[_Row]:
+def _stored_at(connection: sqlite3.Connection, locations: Collection[Point]) -> Sequence[_Row]:
     """What is stored at `locations`, in the order of storing."""
     text = statements.notes_at(statements.padded_rows(len(locations)))
-    rows: list[_Row] = connection.execute(text, statements.located(list(locations))).fetchall()
-    rows.sort(key=lambda row: row[2])
+    rows: list[_Row] = connection.execute(text, statements.located(locations)).fetchall()
+    rows.sort(key=itemgetter(2))
     return rows
 
 
@@ -98,10 +100,14 @@ def _replies(
     notes: Sequence[RouteNote], rows: Sequence[_Row], retention: Retention, oldest: int | None
 ) -> Sequence[Sequence[RouteNote]]:
     """For each of `notes`, what was stored at its location before it, earlier ones of `notes` included."""
-    earlier: dict[Point, deque[RouteNote]] = defaultdict(lambda: deque(maxlen=retention.per_location))
+    earlier: dict[Point, deque[RouteNote]] = {
+        note.location: deque(maxlen=retention.per_location) for note in notes
+    }
+    # Making a Point for every row would cost more than reading the rows.
+    locations = {(location.latitude, location.longitude): location for location in earlier}
     for latitude, longitude, _, stored_at, message in rows:
         if oldest is None or stored_at >= oldest:
-            location = Point(latitude, longitude)
+            location = locations[latitude, longitude]
             earlier[location].append(RouteNote(location, message))
     replies = []
     for note in notes:
@@ -110,19 +116,20 @@ def _replies(
     return replies
 
 
-def _crowded(rows: Sequence[_Row], notes: Sequence[RouteNote], retention: Retention) -> Sequence[Point]:
+def _crowded(
+    rows: Sequence[_Row], notes: Sequence[RouteNote], retention: Retention
+) -> Sequence[_Coordinates]:
     """The locations that now have more notes than they keep."""
     counts = Counter((row[0], row[1]) for row in rows)
     counts.update((note.location.latitude, note.location.longitude) for note in notes)
-    return [Point(*location) for location, count in counts.items() if count > retention.per_location]
+    return [coordinates for coordinates, count in counts.items() if count > retention.per_location]
 
 
 def _drop_old(
-    connection: sqlite3.Connection, crowded: Sequence[Point], retention: Retention, oldest: int | None
+    connection: sqlite3.Connection, crowded: Sequence[_Coordinates], retention: Retention, oldest: int | None
 ) -> None:
-    for location in crowded:
-        parameters = (location.latitude, location.longitude, retention.per_location)
-        connection.execute(statements.DROP_OLD_AT, parameters)
+    for coordinates in crowded:
+        connection.execute(statements.DROP_OLD_AT, (*coordinates, retention.per_location))
     if oldest is not None:
         connection.execute(statements.DROP_EXPIRED, (_HOUSEKEEPING, oldest))
     excess = _count(connection) - retention.total

@@ -3,7 +3,7 @@
 Texts that take several rows are made once per number of rows; SQLite parses each once per connection.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection
 from functools import cache
 
 from routeguide.domain.models import Point, Rectangle
@@ -73,7 +73,7 @@ def count_features_at(rows: int) -> str:
 @cache
 def features_by_id(rows: int) -> str:
     return f"""
-    SELECT latitude, longitude, name FROM feature WHERE id IN ({_tuples(rows, 1)}) ORDER BY id
+    SELECT latitude, longitude, name FROM feature WHERE id IN {_tuples(1, rows)} ORDER BY id
     """  # noqa: S608  # placeholders only
 
 
@@ -104,7 +104,7 @@ def padded_rows(count: int) -> int:
     return 1 << (count - 1).bit_length()
 
 
-def located(points: Sequence[Point]) -> Parameters:
+def located(points: Collection[Point]) -> Parameters:
     """Two parameters for each of `points`, filled up to `padded_rows` with NULL, which nothing equals."""
     values: Parameters = [value for point in points for value in (point.latitude, point.longitude)]
     return values + [None] * (2 * (padded_rows(len(points)) - len(points)))
@@ -116,6 +116,4 @@ def inside_index(rectangle: Rectangle) -> tuple[int, int, int, int]:
 
 
 def _tuples(rows: int, columns: int) -> str:
-    placeholders: Iterable[str] = ["?"] * columns
-    one = ", ".join(placeholders)
-    return ", ".join([f"({one})"] * rows) if columns > 1 else ", ".join([one] * rows)
+    return ", ".join([f"({', '.join('?' * columns)})"] * rows)

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+from routeguide.errors import StorageUnusable
 from routeguide.storage.base import Retention, Storage
 from routeguide.storage.migrations import Migration, known_migrations
 from routeguide.storage.sqlite.connection import DatabaseFile, SqliteConnection, Unit
@@ -117,13 +118,19 @@ def _prepare_writer(
 ) -> None:
     require_capable_sqlite(connection)
     applied_migrations(connection)  # refuses somebody else's database before anything is changed
-    connection.execute("PRAGMA journal_mode = WAL")
+    _require_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous = FULL")  # NORMAL could lose acknowledged notes on power loss
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(_LARGEST_IDLE_LOG)
     prepare_schema(connection, known, auto_migrate=auto_migrate)
     connection.execute("BEGIN IMMEDIATE")  # a file that cannot be written is found out now, not later
     connection.execute("ROLLBACK")
+
+
+def _require_write_ahead_log(connection: sqlite3.Connection) -> None:
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchall()[0][0]
+    if mode != "wal":
+        raise StorageUnusable("the file system has no shared memory for SQLite; use a local disk")
 
 
 def _prepare_reader(connection: sqlite3.Connection) -> None:
