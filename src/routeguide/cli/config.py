@@ -32,7 +32,7 @@ def _check(flags: Mapping[str, Any]) -> None:
     try:
         load_settings(flags)
     except SettingsError as error:
-        raise Failed(error.problems, exit_code=1) from None
+        raise Failed(*error.problems) from None
     click.echo("ok")
 
 

@@ -25,14 +25,19 @@ of its module and of the command in it."""
 
 
 class Failed(click.ClickException):
-    """Ends the command with one line or more on stderr."""
+    """Ends the command with lines on stderr and exit code 1."""
 
-    def __init__(self, lines: tuple[str, ...], exit_code: int) -> None:
+    def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))
-        self.exit_code = exit_code
 
     def show(self, file: Any = None) -> None:
         click.echo(self.message, file=file, err=True)
+
+
+class Misconfigured(Failed):
+    """The same with exit code 2, as for wrong usage."""
+
+    exit_code = 2
 
 
 class LazyGroup(click.Group):
@@ -57,9 +62,9 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except SettingsError as error:
-            raise Failed(error.problems, exit_code=2) from None
+            raise Misconfigured(*error.problems) from None
         except RouteGuideError as error:
-            raise Failed((f"Error: {error}",), exit_code=1) from None
+            raise Failed(f"Error: {error}") from None
         except KeyboardInterrupt:
             ctx.exit(130)
 

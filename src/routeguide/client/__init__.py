@@ -1,0 +1,7 @@
+"""A typed asynchronous client, in the terms of the domain."""
+
+from routeguide.client.chat import RouteChat
+from routeguide.client.errors import RpcFailed
+from routeguide.client.route_guide import RouteGuideClient
+
+__all__ = ["RouteChat", "RouteGuideClient", "RpcFailed"]

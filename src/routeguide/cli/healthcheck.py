@@ -1,0 +1,31 @@
+"""`routeguide healthcheck`"""
+
+import click
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from routeguide.cli.group import Failed
+from routeguide.cli.target import deadline_option, target_option
+
+_OPTIONS = [("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0)]
+"""The server is asked itself, and once: whoever runs the check repeats it."""
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+@click.command()
+@target_option
+@deadline_option(3.0)
+def healthcheck(target: str, deadline: float) -> None:
+    """Ask a server's own health service whether it is ready. Exit code 0 if so, otherwise 1."""
+    with grpc.insecure_channel(target, options=_OPTIONS) as channel:
+        try:
+            status = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(), timeout=deadline
+            )
+        except grpc.RpcError as error:
+            raise Failed(f"{target} is not healthy: {error.code().name}: {error.details()}") from None
+    name = health_pb2.HealthCheckResponse.ServingStatus.Name(status.status)
+    if status.status != _SERVING:
+        raise Failed(f"{target} is not ready: {name}")
+    click.echo(name)

@@ -1,0 +1,74 @@
+"""A channel to one server, and the words for its failures."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+import grpc
+
+from routeguide import __version__
+from routeguide.client.errors import RpcFailed, failure_of
+from routeguide.pb import route_guide_pb2 as pb
+
+_SERVICE = pb.DESCRIPTOR.services_by_name["RouteGuide"].full_name
+
+_RETRIES = {
+    "methodConfig": [
+        {
+            # A note or a route that was sent twice would count twice; reading twice does no harm. grpc
+            # retries a stream only until its first message has come, so no feature is listed twice either.
+            "name": [{"service": _SERVICE, "method": name} for name in ("GetFeature", "ListFeatures")],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+
+_LOOPBACK = ("localhost:", "127.0.0.1:", "[::1]:")
+
+
+class Connection:
+    """Connects when the first call is made. Close it, or use it in `async with`."""
+
+    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None) -> None:
+        self.target = target
+        if credentials is None:
+            self.channel = grpc.aio.insecure_channel(target, _options(target))
+        else:
+            self.channel = grpc.aio.secure_channel(target, credentials, _options(target))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.channel.close()
+
+    @contextmanager
+    def failures_told(self, deadline: float | None) -> Iterator[None]:
+        """Turns grpc's errors inside the block into RpcFailed."""
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            raise self.failure(error, deadline=deadline) from error
+
+    def failure(self, error: grpc.aio.AioRpcError, *, deadline: float | None) -> RpcFailed:
+        """`error`, which a call with `deadline` met, in words."""
+        return failure_of(error, target=self.target, channel=self.channel.get_state(), deadline=deadline)
+
+
+def _options(target: str) -> list[tuple[str, int | str]]:
+    return [
+        ("grpc.service_config", json.dumps(_RETRIES)),
+        ("grpc.primary_user_agent", f"routeguide/{__version__}"),
+        # A proxy named in the environment cannot reach this machine's loopback.
+        ("grpc.enable_http_proxy", int(not target.startswith(_LOOPBACK))),
+    ]

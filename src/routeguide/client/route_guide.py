@@ -1,0 +1,143 @@
+"""The four RPCs."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import AsyncExitStack
+from functools import partial
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc
+
+from routeguide.client.chat import RouteChat
+from routeguide.client.connection import Connection
+from routeguide.client.request_stream import RequestStream
+from routeguide.conversion import (
+    feature_from_pb,
+    point_to_pb,
+    rectangle_to_pb,
+    summary_from_pb,
+)
+from routeguide.domain.models import Feature, Point, Rectangle, RouteNote, RouteSummary
+from routeguide.pb import route_guide_pb2 as pb
+from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
+
+_Item = TypeVar("_Item")
+
+
+class RouteGuideClient:
+    """A client of one server. Use it in `async with`, on one event loop; calls may be made concurrently.
+
+    Every method raises `RpcFailed` when its call does not end with OK. GetFeature and ListFeatures are
+    retried a few times, within a second or two, while the server is UNAVAILABLE; the others are not, since
+    they may have had their effect.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        deadline: float = 10.0,
+    ) -> None:
+        """
+        Args:
+            target: HOST:PORT, or another name that gRPC resolves.
+            credentials: for TLS; without them the connection is in plain text.
+            deadline: seconds that a GetFeature may take, retries included. Streams last as long as their
+                callers feed or read them, so each has a deadline of its own, and none unless it is given.
+        """
+        self._connection = Connection(target, credentials)
+        self._stub = RouteGuideStub(self._connection.channel)
+        self._deadline = deadline
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._connection.__aexit__(kind, error, trace)
+
+    async def get_feature(self, location: Point) -> Feature:
+        """The feature at exactly `location`, with an empty name where there is none."""
+        with self._connection.failures_told(self._deadline):
+            return feature_from_pb(await self._stub.GetFeature(point_to_pb(location), timeout=self._deadline))
+
+    async def list_features(
+        self, rectangle: Rectangle, *, deadline: float | None = None
+    ) -> AsyncGenerator[Feature, None]:
+        """The features inside `rectangle` in the order of their import. Close it (`contextlib.aclosing`)."""
+        call = self._stub.ListFeatures(rectangle_to_pb(rectangle), timeout=deadline)
+        try:
+            with self._connection.failures_told(deadline):
+                async for message in call:
+                    yield feature_from_pb(message)
+        finally:
+            call.cancel()
+
+    async def record_route(
+        self, points: AsyncIterable[Point] | Iterable[Point], *, deadline: float | None = None
+    ) -> RouteSummary:
+        """The summary of the route along `points`. An exception of theirs ends the call and is raised."""
+        call = self._stub.RecordRoute(timeout=deadline)
+        stream = RequestStream(call, partial(self._connection.failure, deadline=deadline))
+        try:
+            async for point in _asynchronous(points):
+                await stream.write(point_to_pb(point))
+            await stream.close()
+            return await _summary(call, stream)
+        finally:
+            call.cancel()
+
+    def chat(self, *, deadline: float | None = None) -> RouteChat:
+        """A conversation to send to and iterate over as one pleases. Enter it with `async with`."""
+        call = self._stub.RouteChat(timeout=deadline)
+        return RouteChat(call, partial(self._connection.failure, deadline=deadline))
+
+    async def route_chat(
+        self, notes: AsyncIterable[RouteNote] | Iterable[RouteNote], *, deadline: float | None = None
+    ) -> AsyncGenerator[RouteNote, None]:
+        """The replies to `notes`, as they come. An exception of `notes` ends the call and is raised.
+
+        Close it (`contextlib.aclosing`): while it is open, notes are sent.
+        """
+        async with AsyncExitStack() as stack:
+            chat = await stack.enter_async_context(self.chat(deadline=deadline))
+            sending = asyncio.create_task(chat.send_all(_asynchronous(notes)))
+            stack.push_async_callback(_cancelled, sending)
+            try:
+                async for note in chat:
+                    yield note
+            except asyncio.CancelledError:
+                _raise_own_error(sending)
+                raise
+
+
+async def _asynchronous(items: AsyncIterable[_Item] | Iterable[_Item]) -> AsyncGenerator[_Item, None]:
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item
+
+
+async def _summary(
+    call: grpc.aio.StreamUnaryCall[pb.Point, pb.RouteSummary], stream: RequestStream
+) -> RouteSummary:
+    try:
+        return summary_from_pb(await call)
+    except grpc.aio.AioRpcError:
+        raise await stream.failure() from None
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _raise_own_error(task: asyncio.Task[None]) -> None:
+    """Raises what ended `task`, unless it still runs or was cancelled as its caller is."""
+    if task.done() and not task.cancelled():
+        task.result()
