@@ -36,9 +36,9 @@ _NOT_WRITABLE = (
 
 def at_run_time(error: sqlite3.Error) -> StorageError:
     """The error for whoever made the request: it names no path and nothing of the driver's."""
-    code = _primary_code(error)
-    if code in _LOCKED:
+    if is_locked(error):
         return StorageUnavailable("the store is busy: another process holds its lock")
+    code = _primary_code(error)
     if code == sqlite3.SQLITE_FULL:
         return StorageFull("the store has no room left")
     if code in _ENVIRONMENT:
@@ -50,13 +50,18 @@ def at_opening(error: sqlite3.Error | OSError, database: Path) -> StorageError:
     """The error for the operator, who has to know which file it is and what to do about it."""
     if isinstance(error, OSError):
         return StorageUnusable(f"{database} {_NOT_WRITABLE} ({error.strerror})")
-    code = _primary_code(error)
-    if code in _LOCKED:
+    if is_locked(error):
         return StorageUnavailable(f"{database} is locked by another process; end that process, or try again")
+    code = _primary_code(error)
     if code == sqlite3.SQLITE_FULL:
         return StorageFull(f"{database} cannot grow: the disk is full")
     reason = _AT_OPENING.get(code, f"{_NOT_WRITABLE} ({getattr(error, 'sqlite_errorname', 'no code')})")
     return StorageUnusable(f"{database} {reason}")
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether the statement failed only because of a lock."""
+    return _primary_code(error) in _LOCKED
 
 
 def _primary_code(error: sqlite3.Error) -> int:

@@ -50,15 +50,19 @@ class SqliteFeatureImporter:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[SqliteConnection, None]:
-        if self._closed:
-            raise StorageClosed("the store is closed")
+        self._refuse_if_closed()
         connection = await self._connect()
         self._open.add(connection)
         try:
+            self._refuse_if_closed()  # it may have been closed while this one was being opened
             yield connection
         finally:
             self._open.discard(connection)
             await connection.close()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise StorageClosed("the store is closed")
 
 
 async def _write_all(connection: SqliteConnection, features: Iterable[Feature]) -> ImportResult:
