@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
             raise Misconfigured(*error.problems) from None
         except RouteGuideError as error:
             raise Failed(f"Error: {error}") from None
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):
             ctx.exit(130)
 
 

@@ -1,6 +1,7 @@
 """`routeguide list-features`"""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, aclosing, nullcontext
 
@@ -64,7 +65,7 @@ async def _pages(features: AsyncIterator[Feature]) -> AsyncIterator[list[Feature
 
 
 def _collection() -> AbstractContextManager[Write]:
-    return feature_writer(click.get_text_stream("stdout", encoding="utf-8"), Format.GEOJSON)
+    return feature_writer(sys.stdout, Format.GEOJSON)
 
 
 def _table() -> AbstractContextManager[Write]:
