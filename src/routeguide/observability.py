@@ -44,7 +44,10 @@ def configure_logging(level: str, log_format: str) -> None:
 
 
 def _renderers(log_format: str) -> list[Processor]:
+    """How an event is written. Tracebacks come without local variables: those hold payloads and secrets."""
     on_terminal = sys.stderr.isatty()
     if log_format == "console" or (log_format == "auto" and on_terminal):
-        return [structlog.dev.ConsoleRenderer(colors=on_terminal)]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=on_terminal, exception_formatter=plain)]
+    transformer = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(transformer), structlog.processors.JSONRenderer()]
