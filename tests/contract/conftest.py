@@ -1,0 +1,68 @@
+"""The backends, each behind the same door, so that one suite holds all of them to the contract."""
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from routeguide.domain.models import Feature, Point, Rectangle, RouteNote
+from routeguide.storage.base import Retention, Storage
+from routeguide.storage.memory import MemoryStorage
+from routeguide.storage.sqlite.connection import DatabaseFile
+from routeguide.storage.sqlite.storage import open_sqlite
+from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
+
+DEFAULTS = Retention()
+
+OpenStore = Callable[..., AbstractAsyncContextManager[Storage]]
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def open_store(backend: str, tmp_path: Path) -> OpenStore:
+    """Opens the same store each time, where the backend is durable."""
+
+    async def connect(retention: Retention, clock: Callable[[], float]) -> Storage:
+        if backend == "memory":
+            return MemoryStorage(retention, clock=clock)
+        database = DatabaseFile(tmp_path / "routeguide.db", timeout=5)
+        return await open_sqlite(database, retention=retention, clock=clock)
+
+    @asynccontextmanager
+    async def opened(
+        retention: Retention = DEFAULTS, clock: Callable[[], float] = time.time
+    ) -> AsyncGenerator[Storage, None]:
+        storage = await connect(retention, clock)
+        try:
+            yield storage
+        finally:
+            await storage.close()
+
+    return opened
+
+
+@pytest.fixture
+async def store(open_store: OpenStore) -> AsyncGenerator[Storage, None]:
+    async with open_store() as storage:
+        yield storage
+
+
+async def listed(store: Storage, rectangle: Rectangle = Rectangle.GLOBE) -> list[Feature]:
+    """All features inside, and that the pages kept to what is promised of them."""
+    features: list[Feature] = []
+    async with aclosing(store.features.within(rectangle)) as pages:
+        async for page in pages:
+            assert 0 < len(page) <= 1000
+            features.extend(page)
+    return features
+
+
+async def messages_at(store: Storage, location: Point) -> list[str]:
+    """What is kept at `location`; asking leaves a note there."""
+    return [note.message for note in await store.notes.post(RouteNote(location, "what is here?"))]

@@ -1,0 +1,90 @@
+"""After `close` every call raises StorageClosed, and nothing hangs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from routeguide.domain.models import Feature, Point, Rectangle, RouteNote
+from routeguide.errors import StorageClosed
+from routeguide.storage.base import Storage
+from tests.contract.conftest import OpenStore, listed, messages_at
+
+HERE = Point(0, 0)
+
+CALLS: dict[str, Callable[[Storage], Awaitable[object]]] = {
+    "find": lambda store: store.features.find(HERE),
+    "count_at": lambda store: store.features.count_at([HERE]),
+    "within": listed,
+    "count features": lambda store: store.features.count(),
+    "import_all": lambda store: store.features.import_all([Feature("", HERE)]),
+    "post": lambda store: store.notes.post(RouteNote(HERE, "")),
+    "count notes": lambda store: store.notes.count(),
+    "check": lambda store: store.check(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+async def test_a_closed_store_says_so(store: Storage, call: Callable[[Storage], Awaitable[object]]) -> None:
+    await call(store)
+    await store.close()
+    with pytest.raises(StorageClosed):
+        await call(store)
+
+
+async def test_closing_twice_and_at_the_same_time_is_closing(store: Storage) -> None:
+    await asyncio.gather(store.close(), store.close())
+    await store.close()
+
+
+async def test_a_closer_that_is_cancelled_leaves_a_closed_store(store: Storage) -> None:
+    closing = asyncio.ensure_future(store.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    await store.close()
+    with pytest.raises(StorageClosed):
+        await store.check()
+
+
+async def test_a_listing_under_way_ends_with_the_store(store: Storage) -> None:
+    await store.features.import_all(Feature("", Point(0, each)) for each in range(2_000))
+    pages = store.features.within(Rectangle.GLOBE)
+    await anext(pages)
+    await store.close()
+    with pytest.raises(StorageClosed):
+        await anext(pages)
+
+
+async def test_calls_that_wait_are_answered_or_refused(open_store: OpenStore, backend: str) -> None:
+    async with open_store() as store:
+        posts = [asyncio.ensure_future(store.notes.post(RouteNote(HERE, str(each)))) for each in range(90)]
+        finds = [asyncio.ensure_future(store.features.find(HERE)) for _ in range(90)]
+        for _ in range(3):
+            await asyncio.sleep(0)  # now the first batches are under way, and the rest waits
+        await store.close()
+        results = await asyncio.gather(*posts, *finds, return_exceptions=True)
+    answered = [str(each) for each, post in enumerate(posts) if post.exception() is None]
+    assert answered
+    failures = [each for each in results if isinstance(each, BaseException)]
+    assert {type(each) for each in failures} <= {StorageClosed}
+    if backend == "memory":
+        return
+    async with open_store() as reopened:
+        assert await messages_at(reopened, HERE) == answered
+
+
+async def test_an_import_under_way_is_undone_or_done(open_store: OpenStore, backend: str) -> None:
+    async with open_store() as store:
+        features = [Feature("", Point(0, each)) for each in range(5_000)]
+        importing = asyncio.ensure_future(store.features.import_all(features))
+        for _ in range(8):
+            await asyncio.sleep(0)
+        await store.close()
+        await asyncio.wait([importing])
+        imported = importing.exception() is None
+        assert imported or isinstance(importing.exception(), StorageClosed)
+    if backend == "memory":
+        return
+    async with open_store() as reopened:
+        assert await reopened.features.count() == (5_000 if imported else 0)

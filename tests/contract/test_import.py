@@ -1,0 +1,73 @@
+"""Importing features: all or none, idempotent, the last one wins."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from routeguide.domain.models import Feature, Point
+from routeguide.storage.base import ImportResult, Storage
+from tests.contract.conftest import OpenStore, listed
+
+MANY = [Feature(str(each), Point(0, each)) for each in range(2_500)]
+
+
+async def test_tells_what_was_done_with_each(store: Storage) -> None:
+    assert await store.features.import_all(iter(MANY)) == ImportResult(added=2_500, renamed=0, unchanged=0)
+    changed = [Feature("new name", MANY[0].location), MANY[1], Feature("", Point(1, 1))]
+    assert await store.features.import_all(changed) == ImportResult(added=1, renamed=1, unchanged=1)
+    assert await store.features.count() == 2_501
+
+
+async def test_a_second_time_changes_nothing(store: Storage) -> None:
+    await store.features.import_all(MANY)
+    assert await store.features.import_all(MANY) == ImportResult(added=0, renamed=0, unchanged=2_500)
+    assert await listed(store) == MANY
+
+
+async def test_nothing_is_a_fine_thing_to_import(store: Storage) -> None:
+    result = await store.features.import_all([])
+    assert result == ImportResult(added=0, renamed=0, unchanged=0)
+
+
+async def test_the_last_one_at_a_location_wins_and_keeps_the_first_ones_place(store: Storage) -> None:
+    names = ["a", "b", "b", "c"]
+    features = [Feature(name, Point(0, 0)) for name in names]
+    result = await store.features.import_all([features[0], Feature("z", Point(1, 0)), *features[1:]])
+    assert result == ImportResult(added=2, renamed=2, unchanged=1)
+    assert [each.name for each in await listed(store)] == ["c", "z"]
+
+
+@pytest.mark.parametrize("read", [0, 1, 999, 1_000, 1_001, 2_400])
+async def test_an_exception_from_the_source_undoes_everything(store: Storage, read: int) -> None:
+    known = Feature("known", MANY[0].location)
+    await store.features.import_all([known])
+
+    def broken() -> Iterator[Feature]:
+        yield from MANY[:read]
+        raise ValueError("the file ends in the middle")
+
+    with pytest.raises(ValueError, match="in the middle"):
+        await store.features.import_all(broken())
+    assert await listed(store) == [known]
+    assert (await store.features.import_all(MANY)).total == len(MANY)
+
+
+async def test_readers_go_on_and_see_all_of_it_or_nothing(store: Storage) -> None:
+    importing = asyncio.create_task(store.features.import_all(iter(MANY)))
+    seen = set()
+    while not importing.done():
+        seen.add(await store.features.count())
+        seen.add(len(await listed(store)))
+        await asyncio.sleep(0)
+    assert seen <= {0, len(MANY)}
+    assert await listed(store) == MANY
+
+
+async def test_features_outlive_the_process_that_imported_them(open_store: OpenStore, backend: str) -> None:
+    if backend == "memory":
+        pytest.skip("a store in memory ends with its process, and promises nothing else")
+    async with open_store() as first:
+        await first.features.import_all(MANY)
+    async with open_store() as second:
+        assert await listed(second) == MANY
