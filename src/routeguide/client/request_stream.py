@@ -9,6 +9,7 @@ here, and where it may be made up, the server's is waited for.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -40,8 +41,9 @@ class RequestStream:
             raise await self.failure() from None
 
     async def close(self) -> None:
-        """Says that there are no more requests."""
-        await self._call.done_writing()
+        """Says that there are no more requests. Where the call has ended, reading from it tells how."""
+        with suppress(grpc.aio.InternalError):
+            await self._call.done_writing()
 
     async def failure(self) -> RpcFailed:
         """What ended the call. Ask only once it has ended."""
