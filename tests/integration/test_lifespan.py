@@ -1,0 +1,159 @@
+"""Starting, stopping and refusing to start, with real processes and real signals."""
+
+import asyncio
+import signal
+import socket
+from pathlib import Path
+
+import grpc
+import pytest
+
+from routeguide.errors import SettingsError
+from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
+from tests.conftest import CHANNEL_OPTIONS, StartServer
+from tests.support.commands import run
+from tests.support.server_process import server_process
+from tests.support.wire import DEADLINE, Stub, drained, failure, next_note, note, point
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signal_lets_calls_in_flight_finish(number: signal.Signals) -> None:
+    async with server_process(storage_url="memory://") as server:
+        async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
+            stub: Stub = RouteGuideStub(channel)
+            chat = stub.RouteChat(timeout=DEADLINE)
+            await chat.write(note(1, 1, "before"))
+            await chat.write(note(1, 1, "also before"))
+            assert (await next_note(chat)).message == "before"
+            server.send(number)
+            await server.logged("draining")
+            await chat.write(note(1, 1, "after"))
+            assert [(await next_note(chat)).message for _ in range(2)] == ["before", "also before"]
+            await chat.done_writing()
+            assert await chat.read() is grpc.aio.EOF
+            assert await chat.code() is grpc.StatusCode.OK
+        assert await server.exit_code() == 0
+        assert [entry["event"] for entry in server.log][-3:] == ["draining", "stopped", "storage closed"]
+
+
+async def test_listener_closes_while_calls_finish() -> None:
+    async with server_process(storage_url="memory://") as server:
+        async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
+            stub: Stub = RouteGuideStub(channel)
+            chat = stub.RouteChat(timeout=DEADLINE)
+            await chat.write(note(1, 1, "a"))
+            await chat.write(note(1, 1, "b"))
+            await next_note(chat)
+            server.send(signal.SIGTERM)
+            await refuses_connections(server.port)
+            refused = await failure(stub.GetFeature(point(1, 1), timeout=DEADLINE))
+            assert refused.code() is grpc.StatusCode.UNAVAILABLE
+            await chat.done_writing()
+            assert await chat.read() is grpc.aio.EOF
+            assert await chat.code() is grpc.StatusCode.OK
+        assert await server.exit_code() == 0
+
+
+async def refuses_connections(port: int) -> None:
+    """Returns once nobody listens on `port`."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("localhost", port)
+            except ConnectionRefusedError:
+                return
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_call_that_outlives_the_grace_is_told_and_the_exit_is_clean() -> None:
+    async with server_process(storage_url="memory://", stop_grace="0.5") as server:
+        async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
+            stub: Stub = RouteGuideStub(channel)
+            chat = stub.RouteChat(timeout=DEADLINE)
+            await chat.write(note(1, 1, "a"))
+            await chat.write(note(1, 1, "b"))
+            await next_note(chat)
+            code = asyncio.create_task(server.stop())
+            error = await failure(chat.read())
+            assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert await code == 0
+
+
+async def test_second_signal_ends_it_at_once() -> None:
+    async with server_process(storage_url="memory://", drain_delay="60") as server:
+        server.send(signal.SIGTERM)
+        await server.logged("draining")
+        assert await server.stop() == -signal.SIGTERM
+
+
+async def test_taken_port_is_told(start_server: StartServer) -> None:
+    taken = await start_server()
+
+    with pytest.raises(SettingsError, match=r"ROUTEGUIDE_LISTEN.*another process is listening"):
+        await start_server(listen=taken.address)
+
+
+async def test_half_taken_port_is_told(start_server: StartServer) -> None:
+    """grpc would be content with [::1] and leave 127.0.0.1 to the other."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(SettingsError, match="another process is listening"):
+            await start_server(listen=f"localhost:{port}")
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [("192.0.2.1:0", "no address of this machine"), ("no.such.invalid:0", "cannot be resolved")],
+)
+async def test_address_of_somebody_else_is_told(start_server: StartServer, address: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        await start_server(listen=address)
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "said"),
+    [
+        ({"SEED_FEATURES": "missing.json"}, 1, ["missing.json"]),
+        ({"STORAGE_URL": "sqlite:////proc/routeguide.db"}, 1, ["/proc"]),
+        (
+            {"STORAGE_URL": "mysql://x", "STOP_GRACE": "-1", "LISTENN": "x", "LISTEN": "nowhere"},
+            2,
+            [
+                "ROUTEGUIDE_STORAGE_URL",
+                "ROUTEGUIDE_STOP_GRACE",
+                "did you mean ROUTEGUIDE_LISTEN?",
+                "HOST:PORT",
+            ],
+        ),
+    ],
+)
+async def test_server_that_cannot_start_says_why(
+    tmp_path: Path, variables: dict[str, str], code: int, said: list[str]
+) -> None:
+    environment = {"ROUTEGUIDE_STORAGE_URL": "memory://", "ROUTEGUIDE_LISTEN": "localhost:0"}
+    environment |= {f"ROUTEGUIDE_{name}": value for name, value in variables.items()}
+
+    finished = await run("serve", cwd=tmp_path, env=environment)
+
+    assert finished.code == code
+    assert all(part in finished.err for part in said), finished.err
+    assert "Traceback" not in finished.err
+
+
+async def test_empty_folder_becomes_a_store_with_the_sample(tmp_path: Path) -> None:
+    database = tmp_path / "new" / "routeguide.db"
+    async with server_process(storage_url=f"sqlite:///{database}") as server:
+        opened = next(entry for entry in server.log if entry["event"] == "storage open")
+        assert (opened["features"], opened["seeded"]) == (100, 100)
+        async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
+            stub: Stub = RouteGuideStub(channel)
+            await drained(stub.RouteChat(iter([note(1, 1, "kept")]), timeout=DEADLINE))
+        assert await server.stop() == 0
+    async with server_process(storage_url=f"sqlite:///{database}") as server:
+        opened = next(entry for entry in server.log if entry["event"] == "storage open")
+        assert (opened["features"], opened["seeded"]) == (100, 0)
+        async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
+            stub = RouteGuideStub(channel)
+            replies = await drained(stub.RouteChat(iter([note(1, 1, "new")]), timeout=DEADLINE))
+        assert [reply.message for reply in replies] == ["kept"]
