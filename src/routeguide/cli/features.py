@@ -1,6 +1,7 @@
 """`routeguide features import` and `routeguide features export`"""
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from io import TextIOWrapper
@@ -49,7 +50,7 @@ def import_(flags: Mapping[str, Any], path: Path, kind: Format | None) -> None:
     kind = _kind(path, kind)
     result = asyncio.run(_import(settings, path, kind))
     click.echo(
-        f"Imported {result.total} features: {result.added} new, {result.renamed} renamed,"
+        f"Imported {_counted(result.total)}: {result.added} new, {result.renamed} renamed,"
         f" {result.unchanged} unchanged."
     )
 
@@ -62,7 +63,11 @@ def export(flags: Mapping[str, Any], path: Path, kind: Format | None, force: boo
     settings = _settings(flags)
     kind = _kind(path, kind)
     count = asyncio.run(_export(settings, path, kind, overwrite=force))
-    click.echo(f"Exported {count} features.", err=True)
+    click.echo(f"Exported {_counted(count)}.", err=True)
+
+
+def _counted(number: int) -> str:
+    return f"{number} feature" if number == 1 else f"{number} features"
 
 
 def _settings(flags: Mapping[str, Any]) -> Settings:
@@ -86,9 +91,9 @@ async def _import(settings: Settings, path: Path, kind: Format) -> ImportResult:
         with _progress_bar() as progress:
             if path != _STANDARD_STREAM:
                 return await feature_files.import_file(storage, path, kind, progress=progress)
-            stdin = click.get_binary_stream("stdin")
+            name = "standard input"
             return await feature_files.import_stream(
-                storage, stdin, kind, name="standard input", progress=progress
+                storage, sys.stdin.buffer, kind, name=name, progress=progress
             )
 
 
@@ -96,7 +101,7 @@ async def _export(settings: Settings, path: Path, kind: Format, *, overwrite: bo
     async with _store(settings) as storage:
         if path != _STANDARD_STREAM:
             return await feature_files.export_file(storage, path, kind, overwrite=overwrite)
-        out = TextIOWrapper(click.get_binary_stream("stdout"), encoding="utf-8", newline="")
+        out = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
         try:
             return await feature_files.export_stream(storage, out, kind)
         finally:

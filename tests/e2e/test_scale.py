@@ -1,0 +1,26 @@
+"""A million features cost hardly more than a hundred: over the wire, in processes of their own."""
+
+import pytest
+
+from bench.scale import BACKENDS, MANY, measure
+
+MOST_TIMES_AS_LONG = 1.5
+"""What GetFeature, and a ListFeatures of a hundred features, may take among a million features, as a multiple
+of what they take among a hundred."""
+
+MOST_MEGABYTES = 300
+"""Resident memory of a server with a million features in SQLite."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # most of it is the import of the million
+async def test_a_million_features_are_served_like_a_hundred() -> None:
+    result = await measure(rounds=15)
+
+    ratios = {
+        (method, backend): result.ratio(method, backend)
+        for method in ("GetFeature", "ListFeatures")
+        for backend in BACKENDS
+    }
+    assert max(ratios.values()) <= MOST_TIMES_AS_LONG, ratios
+    assert result.megabytes["sqlite", MANY] < MOST_MEGABYTES

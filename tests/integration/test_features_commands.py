@@ -1,0 +1,89 @@
+"""`routeguide features` as a shell runs it."""
+
+import asyncio
+import os
+import pty
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import COMMAND, environment, run
+
+ROWS = "latitude,longitude,name\r\n40.7838351,-74.6143763,Here\r\n-90.0000000,180.0000000,\r\n"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> tuple[str, str]:
+    return ("--storage-url", f"sqlite:///{tmp_path}/routeguide.db")
+
+
+async def test_a_file_is_imported_twice_and_exported(tmp_path: Path, store: tuple[str, str]) -> None:
+    (tmp_path / "in.csv").write_text(ROWS, newline="")
+
+    first = await run("features", "import", "in.csv", *store, cwd=tmp_path)
+    second = await run("features", "import", "in.csv", *store, cwd=tmp_path)
+    export = await run("features", "export", "out.csv", *store, cwd=tmp_path)
+
+    assert (first.code, first.err) == (0, "")
+    assert first.out == "Imported 2 features: 2 new, 0 renamed, 0 unchanged.\n"
+    assert second.out == "Imported 2 features: 0 new, 0 renamed, 2 unchanged.\n"
+    assert (export.code, export.out, export.err) == (0, "", "Exported 2 features.\n")
+    assert (tmp_path / "out.csv").read_bytes().decode() == ROWS
+
+
+async def test_commands_can_be_piped(store: tuple[str, str]) -> None:
+    imported = await run("features", "import", "-", "--format", "csv", *store, stdin=ROWS)
+    exported = await run("features", "export", "-", "--format", "csv", *store)
+
+    assert imported.code == 0, imported.err
+    assert exported.out == ROWS
+    assert exported.err == "Exported 2 features.\n"
+
+
+@pytest.mark.parametrize("command", ["import", "export"])
+async def test_a_standard_stream_needs_a_format(command: str, store: tuple[str, str]) -> None:
+    result = await run("features", command, "-", *store)
+
+    assert result.code == 2
+    assert "--format has to name the format" in result.err
+
+
+@pytest.mark.parametrize("command", ["import", "export"])
+async def test_memory_is_refused_with_what_to_do_instead(command: str) -> None:
+    result = await run("features", command, "f.csv", "--storage-url", "memory://")
+
+    assert result.code == 2
+    assert "ROUTEGUIDE_SEED_FEATURES" in result.err
+
+
+async def test_a_bad_file_is_reported_row_by_row(tmp_path: Path, store: tuple[str, str]) -> None:
+    (tmp_path / "bad.csv").write_text(f"{ROWS}x,1,\n1,2,3,4\n")
+
+    result = await run("features", "import", "bad.csv", *store, cwd=tmp_path)
+
+    assert (result.code, result.out) == (1, "")
+    assert result.err.splitlines() == [
+        "Error: bad.csv: nothing was imported because of 2 problems:",
+        "  line 4: latitude: 'x' is not a number of degrees such as 40.7838351",
+        "  line 5: has 4 cells where the header has 3",
+    ]
+
+
+async def test_a_terminal_is_shown_the_progress(tmp_path: Path, store: tuple[str, str]) -> None:
+    (tmp_path / "in.csv").write_text(ROWS)
+    reading, terminal = pty.openpty()
+    command = (*COMMAND, "features", "import", "in.csv", *store)
+
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=tmp_path,
+        env=environment({"TERM": "xterm"}),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=terminal,
+    )
+    async with asyncio.timeout(30):
+        assert await process.wait() == 0
+    os.close(terminal)
+
+    assert b"Importing" in os.read(reading, 65_536)
+    os.close(reading)
