@@ -65,7 +65,10 @@ class Settings(BaseSettings):
         1_000_000, ge=1, description="Notes that the store keeps in all; the newest stay."
     )
     notes_max_age: float = Field(
-        0.0, ge=0, description="Seconds after which a note is dropped; 0 keeps notes for ever."
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds after which a note is dropped; 0 keeps notes for ever.",
     )
     max_note_bytes: int = Field(4096, ge=1, description="Bytes of UTF-8 that a note's message may have.")
     max_stream_messages: int = Field(
@@ -76,10 +79,13 @@ class Settings(BaseSettings):
     )
     reflection: bool = Field(True, description="Whether grpcurl and others may ask for the schema.")
     drain_delay: float = Field(
-        0.0, ge=0, description="Seconds to keep serving, reported not ready, after SIGTERM."
+        0.0, ge=0, le=3600, description="Seconds to keep serving, reported not ready, after SIGTERM."
     )
     stop_grace: float = Field(
-        10.0, ge=0, description="Seconds that calls in flight may take to finish once the listener is closed."
+        10.0,
+        ge=0,
+        le=3600,
+        description="Seconds that calls in flight may take to finish once the listener is closed.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["auto", "console", "json"] = Field(
@@ -107,6 +113,11 @@ class Settings(BaseSettings):
         if problems:
             raise SettingsError(problems)
         return settings
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _case_does_not_matter(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("listen")
     @classmethod

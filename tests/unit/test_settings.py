@@ -1,0 +1,105 @@
+"""Where settings come from, and what is said about bad ones."""
+
+from pathlib import Path
+
+import pytest
+
+from routeguide.errors import SettingsError
+from routeguide.settings import Settings, masked, source_of
+
+
+@pytest.fixture
+def dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    path = tmp_path / ".env"
+    monkeypatch.setattr("routeguide.settings.DOTENV", path)
+    return path
+
+
+def test_flag_wins_over_variable_wins_over_dotenv(monkeypatch: pytest.MonkeyPatch, dotenv: Path) -> None:
+    dotenv.write_text("ROUTEGUIDE_STOP_GRACE=1\nROUTEGUIDE_DRAIN_DELAY=1\nROUTEGUIDE_NOTES_TOTAL=1\n")
+    monkeypatch.setenv("ROUTEGUIDE_STOP_GRACE", "2")
+    monkeypatch.setenv("ROUTEGUIDE_DRAIN_DELAY", "2")
+    flags = {"stop_grace": "3"}
+
+    settings = Settings.load(flags)
+
+    assert (settings.stop_grace, settings.drain_delay, settings.notes_total) == (3, 2, 1)
+    fields = ["stop_grace", "drain_delay", "notes_total", "listen"]
+    assert [source_of(field, flags) for field in fields] == ["flag", "variable", ".env", "default"]
+
+
+def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = {
+        "LISTEN": "localhost",
+        "STORAGE_URL": "oracle://x",
+        "STOP_GRACE": "soon",
+        "NOTES_PER_LOCATION": "0",
+        "LOG_LEVEL": "loud",
+        "REFLECTION": "maybe",
+        "STROAGE_URL": "memory://",
+    }
+    for name, value in bad.items():
+        monkeypatch.setenv(f"ROUTEGUIDE_{name}", value)
+
+    with pytest.raises(SettingsError) as raised:
+        Settings.load()
+
+    assert {problem.partition(":")[0] for problem in raised.value.problems} == {
+        f"ROUTEGUIDE_{name}" for name in bad
+    }
+    assert "did you mean ROUTEGUIDE_STORAGE_URL?" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["ROUTEGUIDE_SERVICE_HOST", "ROUTEGUIDE_PORT", "ROUTEGUIDE_PORT_50051_TCP_ADDR"]
+)
+def test_what_kubernetes_injects_is_no_mistake(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "tcp://10.0.0.1:50051")
+
+    assert Settings.load() == Settings()
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:0", "127.0.0.1:50051", "[::]:50051", "[::1]:0", "0.0.0.0:1", "a.b-c.example:65535"]
+)
+def test_good_addresses(address: str) -> None:
+    assert Settings.load({"listen": address}).listen == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "localhost", ":50051", "::1:50051", "localhost:65536", "localhost:x", "u@h:1", "h:1/x", "h:-1"],
+)
+def test_bad_addresses(address: str) -> None:
+    with pytest.raises(SettingsError, match="HOST:PORT"):
+        Settings.load({"listen": address})
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///a.db", "sqlite:////tmp/a.db"])
+def test_good_storage_urls(url: str) -> None:
+    assert Settings.load({"storage_url": url}).storage_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["", "memory:", "sqlite://", "sqlite:///", "sqlite:///a?mode=ro", "mysql://h/db"]
+)
+def test_bad_storage_urls(url: str) -> None:
+    with pytest.raises(SettingsError, match="ROUTEGUIDE_STORAGE_URL"):
+        Settings.load({"storage_url": url})
+
+
+def test_longest_note_must_fit_a_request() -> None:
+    with pytest.raises(SettingsError, match=r"ROUTEGUIDE_MAX_REQUEST_BYTES.*ROUTEGUIDE_MAX_NOTE_BYTES"):
+        Settings.load({"max_note_bytes": "5000", "max_request_bytes": "5000"})
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("field", ["stop_grace", "drain_delay", "notes_max_age", "storage_timeout"])
+def test_times_are_finite(field: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"ROUTEGUIDE_{field.upper()}"):
+        Settings.load({field: value})
+
+
+def test_passwords_are_masked() -> None:
+    assert masked("postgresql://user:pa$s@host/db") == "postgresql://user:****@host/db"
+    assert masked("sqlite:////tmp/a.db") == "sqlite:////tmp/a.db"
