@@ -25,7 +25,7 @@ def test_flag_wins_over_variable_wins_over_dotenv(monkeypatch: pytest.MonkeyPatc
 
     assert (settings.stop_grace, settings.drain_delay, settings.notes_total) == (3, 2, 1)
     fields = ["stop_grace", "drain_delay", "notes_total", "listen"]
-    assert [source_of(field, flags) for field in fields] == ["flag", "variable", ".env", "default"]
+    assert [source_of(field, flags) for field in fields] == ["flag", "variable", str(dotenv), "default"]
 
 
 def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     "name", ["ROUTEGUIDE_SERVICE_HOST", "ROUTEGUIDE_PORT", "ROUTEGUIDE_PORT_50051_TCP_ADDR"]
 )
 def test_what_kubernetes_injects_is_no_mistake(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(name, "tcp://10.0.0.1:50051")
+    monkeypatch.setenv(f"ROUTEGUIDE_{name}", "tcp://10.0.0.1:50051")
 
     assert Settings.load() == Settings()
 
@@ -73,6 +73,10 @@ def test_good_addresses(address: str) -> None:
 def test_bad_addresses(address: str) -> None:
     with pytest.raises(SettingsError, match="HOST:PORT"):
         Settings.load({"listen": address})
+
+
+def test_case_of_words_does_not_matter() -> None:
+    assert Settings.load({"log_level": "INFO", "log_format": "Json"}).log_level == "info"
 
 
 @pytest.mark.parametrize("url", ["memory://", "sqlite:///a.db", "sqlite:////tmp/a.db"])
