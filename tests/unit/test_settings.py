@@ -54,7 +54,7 @@ def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     "name", ["ROUTEGUIDE_SERVICE_HOST", "ROUTEGUIDE_PORT", "ROUTEGUIDE_PORT_50051_TCP_ADDR"]
 )
 def test_what_kubernetes_injects_is_no_mistake(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(f"ROUTEGUIDE_{name}", "tcp://10.0.0.1:50051")
+    monkeypatch.setenv(name, "tcp://10.0.0.1:50051")
 
     assert Settings.load() == Settings()
 
