@@ -17,11 +17,12 @@ def configure_logging(level: str, log_format: str) -> None:
     grpc's own loggers never go below info: at debug they log while grpc holds a lock that a finaliser
     on another thread may want, and the process stops (grpc/grpc#43421).
     """
+    console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _timestamp(console),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -33,7 +34,7 @@ def configure_logging(level: str, log_format: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(log_format)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(console)],
         )
     )
     root = logging.getLogger()
@@ -43,11 +44,21 @@ def configure_logging(level: str, log_format: str) -> None:
     logging.getLogger("aiosqlite").setLevel(max(logging.INFO, root.level))
 
 
-def _renderers(log_format: str) -> list[Processor]:
+def _timestamp(console: bool) -> Processor:
+    """The time of day for a person who looks on; the date and the zone for a log that is kept."""
+    if console:
+        return structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+    return structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+def _renderers(console: bool) -> list[Processor]:
     """How an event is written. Tracebacks come without local variables: those hold payloads and secrets."""
-    on_terminal = sys.stderr.isatty()
-    if log_format == "console" or (log_format == "auto" and on_terminal):
-        plain = structlog.dev.plain_traceback
-        return [structlog.dev.ConsoleRenderer(colors=on_terminal, exception_formatter=plain)]
+    if console:
+        colors = sys.stderr.isatty()
+        return [
+            structlog.dev.ConsoleRenderer(
+                colors=colors, exception_formatter=structlog.dev.plain_traceback, pad_event_to=16
+            )
+        ]
     transformer = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     return [structlog.processors.ExceptionRenderer(transformer), structlog.processors.JSONRenderer()]
