@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import grpc
@@ -54,13 +54,26 @@ class ScriptedServicer(RouteGuideServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "try again")
 
 
-@pytest.fixture
-def servicer() -> ScriptedServicer:
-    return ScriptedServicer()
+class RefusingServicer(ScriptedServicer):
+    """Refuses a stream after a few messages, and does not wait for the rest."""
+
+    async def RecordRoute(self, request_iterator: Any, context: Any) -> pb.RouteSummary:  # noqa: N802  # the wire's name
+        await self._refuse(request_iterator, context)
+        return pb.RouteSummary()
+
+    async def RouteChat(self, request_iterator: Any, context: Any) -> AsyncIterator[pb.RouteNote]:  # noqa: N802  # the wire's name
+        await self._refuse(request_iterator, context)
+        yield pb.RouteNote()
+
+    async def _refuse(self, requests: AsyncIterator[object], context: Any) -> None:
+        for _ in range(20):
+            await anext(requests)
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "not this one")
 
 
-@pytest.fixture
-async def client(servicer: ScriptedServicer) -> AsyncGenerator[RouteGuideClient, None]:
+@asynccontextmanager
+async def connected(servicer: RouteGuideServicer) -> AsyncGenerator[RouteGuideClient, None]:
+    """A client of a server of its own."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     add_RouteGuideServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -68,6 +81,17 @@ async def client(servicer: ScriptedServicer) -> AsyncGenerator[RouteGuideClient,
     async with RouteGuideClient(f"127.0.0.1:{port}", deadline=DEADLINE) as client, asyncio.timeout(DEADLINE):
         yield client
     await server.stop(None)
+
+
+@pytest.fixture
+def servicer() -> ScriptedServicer:
+    return ScriptedServicer()
+
+
+@pytest.fixture
+async def client(servicer: ScriptedServicer) -> AsyncGenerator[RouteGuideClient, None]:
+    async with connected(servicer) as client:
+        yield client
 
 
 @pytest.fixture
@@ -173,6 +197,20 @@ async def test_a_conversation_that_the_server_ends_early_is_a_failure(client: Ro
         with pytest.raises(RpcFailed, match="ended the call early"):
             async for _ in chat:
                 pass
+
+
+async def test_a_refusal_survives_writing_without_pause() -> None:
+    """grpc.aio puts INTERNAL in its place when the call ends while a write is under way, as it does here."""
+    codes = set()
+    async with connected(RefusingServicer()) as client:
+        for _ in range(20):
+            told = await failure(client.record_route([HERE] * 3000, deadline=DEADLINE))
+            codes.add(told.code)
+            notes = [RouteNote(HERE, "")] * 3000
+            told = await failure(anext(client.route_chat(notes, deadline=DEADLINE)))
+            codes.add(told.code)
+
+    assert codes == {grpc.StatusCode.INVALID_ARGUMENT}
 
 
 async def test_nobody_listens(unused_port: int) -> None:

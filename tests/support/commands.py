@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,17 @@ async def run(
     env: Mapping[str, str] | None = None,
 ) -> Finished:
     """Runs `routeguide` with `args` to its end."""
+    async with started(*args, cwd=cwd, env=env) as process:
+        out, err = await process.communicate(stdin.encode())
+    assert process.returncode is not None
+    return Finished(process.returncode, out.decode(), err.decode())
+
+
+@asynccontextmanager
+async def started(
+    *args: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> AsyncGenerator[asyncio.subprocess.Process, None]:
+    """A running `routeguide` with `args`; if it outlives the block, it is killed."""
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         *args,
@@ -47,11 +58,14 @@ async def run(
     )
     try:
         async with asyncio.timeout(DEADLINE):
-            out, err = await process.communicate(stdin.encode())
+            yield process
     finally:
         await ended(process)
-    assert process.returncode is not None
-    return Finished(process.returncode, out.decode(), err.decode())
+
+
+def left_in(folder: Path) -> list[Path]:
+    """The files that commands left in `folder`."""
+    return list(folder.iterdir())
 
 
 async def ended(process: asyncio.subprocess.Process) -> None:

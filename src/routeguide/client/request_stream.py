@@ -16,7 +16,7 @@ import grpc
 
 from routeguide.client.errors import RpcFailed
 
-_PATIENCE = 0.25
+_PATIENCE = 1.0
 """Seconds that the server's own status may take to come after a failed write; it is on its way by then."""
 _PAUSE = 0.001
 """Seconds between looks, for nothing tells when the status is replaced."""

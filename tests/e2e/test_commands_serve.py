@@ -1,0 +1,64 @@
+"""`serve`, `healthcheck` and `config` as an operator runs them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.support.commands import left_in, run
+
+
+async def test_a_ready_server_is_healthy(start_server: StartServer) -> None:
+    server = await start_server()
+
+    finished = await run("healthcheck", env={"ROUTEGUIDE_LISTEN": server.address})
+
+    assert (finished.code, finished.out, finished.err) == (0, "SERVING\n", "")
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0", "[::]"])  # noqa: S104  # the setting of the one that asks
+async def test_a_server_on_every_interface_is_asked_through_loopback(
+    start_server: StartServer, listen: str
+) -> None:
+    server = await start_server()
+
+    finished = await run("healthcheck", env={"ROUTEGUIDE_LISTEN": f"{listen}:{server.port}"})
+
+    assert finished.code == 0
+
+
+async def test_a_server_that_is_not_there_is_not_healthy() -> None:
+    finished = await run("healthcheck", "--target", "localhost:1")
+
+    assert (finished.code, finished.out) == (1, "")
+    assert finished.err.startswith("localhost:1 is not healthy: UNAVAILABLE")
+
+
+async def test_every_wrong_setting_is_told_before_anything_starts(tmp_path: Path) -> None:
+    finished = await run(
+        "serve", "--listen", "nowhere", cwd=tmp_path, env={"ROUTEGUIDE_LOG_LEVEL": "loud", "ROUTEGUIDE_X": ""}
+    )
+
+    assert (finished.code, finished.out) == (2, "")
+    beginnings = [line.partition(":")[0] for line in finished.err.splitlines()]
+    assert sorted(beginnings) == ["--listen", "ROUTEGUIDE_LOG_LEVEL", "ROUTEGUIDE_X"]
+    assert left_in(tmp_path) == []
+
+
+async def test_a_port_that_is_taken_is_told(start_server: StartServer) -> None:
+    server = await start_server()
+
+    finished = await run("serve", "--listen", server.address, "--storage-url", "memory://")
+
+    assert finished.code == 2
+    assert server.address in finished.err.splitlines()[-1]
+    assert "Traceback" not in finished.err
+
+
+async def test_dotenv_is_read_in_the_working_directory(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ROUTEGUIDE_LOG_LEVEL=error\n")
+
+    finished = await run("config", cwd=tmp_path)
+
+    line = next(line for line in finished.lines if line.startswith("log_level"))
+    assert line.split() == ["log_level", "error", ".env", "ROUTEGUIDE_LOG_LEVEL"]
