@@ -1,4 +1,4 @@
-"""`python -m bench [throughput] [scale]`: prints the figures of docs/performance.md, as Markdown."""
+"""`python -m bench [throughput] [levers] [scale]`: prints the figures of docs/performance.md, as Markdown."""
 
 import asyncio
 import os
@@ -8,15 +8,15 @@ import sys
 import click
 
 from bench.scale import scale
-from bench.throughput import throughput
+from bench.throughput import levers, throughput
 
-_PARTS = {"throughput": throughput, "scale": scale}
+_PARTS = {"throughput": throughput, "levers": levers, "scale": scale}
 
 
 async def main(names: list[str]) -> None:
     """Measures the parts of these names, all of them if there is none."""
     if unknown := set(names) - set(_PARTS):
-        sys.exit(f"no such part: {', '.join(sorted(unknown))}; there are {' and '.join(_PARTS)}")
+        sys.exit(f"no such part: {', '.join(sorted(unknown))}; known are {', '.join(_PARTS)}")
     click.echo(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}")
     for name in names or _PARTS:
         click.echo(f"\n## {name}\n\n{await _PARTS[name]()}")

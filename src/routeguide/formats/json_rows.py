@@ -3,7 +3,7 @@
 Three traits of ijson decide how it is used here (docs/adr/0005-ijson.md):
 
 - its `basic_parse` gives bare events; `items`, which would build the values, keeps the path to every level
-  that is open, so that 100 000 brackets, 100 kB, cost it gigabytes;
+  that is open, so that 20 000 brackets, 20 kB, cost it a gigabyte;
 - without `use_float`, a number of 5000 digits leaves a broken event in the queue of its C code;
 - it does not tell where an error is, so `_locate` finds out.
 """
