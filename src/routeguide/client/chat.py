@@ -1,7 +1,7 @@
 """One conversation: notes go out, and the notes that were there before them come back."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -67,16 +67,21 @@ class RouteChat:
             self._call.cancel()
             raise
 
-    async def __aiter__(self) -> AsyncGenerator[RouteNote, None]:
-        """The replies, until the server has answered every note.
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RouteNote:
+        """The next reply, until the server has answered every note.
 
         Raises:
             RpcFailed: the call failed, or the server ended it before `done`.
         """
-        while (message := await self._read()) is not grpc.aio.EOF:
-            yield note_from_pb(message)
+        message = await self._read()
+        if message is not grpc.aio.EOF:
+            return note_from_pb(message)
         if not self._all_sent:
             raise await self._notes.failure()
+        raise StopAsyncIteration
 
     async def _read(self) -> Any:
         try:

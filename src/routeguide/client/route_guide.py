@@ -114,13 +114,13 @@ class RouteGuideClient:
                 raise
 
 
-async def _asynchronous(items: AsyncIterable[_Item] | Iterable[_Item]) -> AsyncGenerator[_Item, None]:
-    if isinstance(items, AsyncIterable):
-        async for item in items:
-            yield item
-    else:
-        for item in items:
-            yield item
+def _asynchronous(items: AsyncIterable[_Item] | Iterable[_Item]) -> AsyncIterable[_Item]:
+    return items if isinstance(items, AsyncIterable) else _one_by_one(items)
+
+
+async def _one_by_one(items: Iterable[_Item]) -> AsyncGenerator[_Item, None]:
+    for item in items:
+        yield item
 
 
 async def _summary(
