@@ -1,0 +1,152 @@
+"""What goes wrong while a SQLite store is open: each call fails with its own error, and work resumes."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from routeguide.domain.models import Feature, Point, Rectangle, RouteNote
+from routeguide.errors import StorageError, StorageFull, StorageUnavailable
+from routeguide.storage.base import Retention, Storage
+from routeguide.storage.sqlite.connection import DatabaseFile
+from routeguide.storage.sqlite.errors import at_run_time
+from routeguide.storage.sqlite.storage import open_sqlite
+from tests.support.disks import remount, small_disk
+from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
+from tests.support.sqlite_processes import locked
+
+HERE = Point(0, 0)
+FEATURES = [Feature(f"number {each}", Point(each, each)) for each in range(2_000)]
+
+
+@asynccontextmanager
+async def store_at(path: Path, patience: float = 5) -> AsyncGenerator[Storage, None]:
+    store = await open_sqlite(DatabaseFile(path, patience), retention=Retention(per_location=1_000))
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def test_while_another_process_holds_the_lock_reads_go_on_and_writes_are_refused(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "routeguide.db"
+    async with store_at(path, patience=0.2) as store:
+        await store.features.import_all(FEATURES)
+        with locked(path):
+            with pytest.raises(StorageUnavailable) as refused:
+                await store.notes.post(RouteNote(HERE, "lost"))
+            with pytest.raises(StorageUnavailable):
+                await store.features.import_all([Feature("lost", Point(-1, -1))])
+            assert await store.features.find(HERE) == FEATURES[0]
+            await store.check()
+        _assert_tells_clients_nothing(refused.value, tmp_path)
+        assert list(await store.notes.post(RouteNote(HERE, "kept"))) == []
+        assert await store.features.count() == len(FEATURES)
+
+
+async def test_a_short_lock_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "routeguide.db"
+    async with store_at(path, patience=20) as store:
+        with locked(path):
+            post = asyncio.ensure_future(store.notes.post(RouteNote(HERE, "patient")))
+            await asyncio.wait([post], timeout=0.1)
+            assert not post.done()
+        assert list(await post) == []
+
+
+async def test_a_full_disk_refuses_notes_keeps_what_was_acknowledged_and_goes_on_with_room(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "disk", kibibytes=1024) as disk:
+        async with store_at(disk / "routeguide.db") as store:
+            posted = await _post_until_it_fails(store)
+            assert posted > 10
+            assert await store.notes.count() == posted
+            with pytest.raises(StorageFull):
+                await store.features.import_all(Feature("x" * 1000, Point(1, each)) for each in range(5_000))
+            assert await store.features.count() == 0
+            remount(disk, "size=8m")
+            replies = await store.notes.post(RouteNote(HERE, "there is room again"))
+            assert [int(note.message[:4]) for note in replies] == list(range(posted))
+
+
+async def _post_until_it_fails(store: Storage) -> int:
+    for number in range(1_000):
+        try:
+            await store.notes.post(RouteNote(HERE, f"{number:04}" + "x" * 4_000))
+        except StorageFull:
+            return number
+    raise AssertionError("the disk never filled up")
+
+
+READS: dict[str, Callable[[Storage], Awaitable[object]]] = {
+    "find": lambda store: store.features.find(Point(1_500, 1_500)),
+    "within": lambda store: anext(store.features.within(Rectangle.GLOBE)),
+    "count_at": lambda store: store.features.count_at([each.location for each in FEATURES[:1000]]),
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+async def test_damage_in_the_middle_is_the_projects_own_error(
+    tmp_path: Path, read: Callable[[Storage], Awaitable[object]]
+) -> None:
+    path = tmp_path / "routeguide.db"
+    async with store_at(path) as store:
+        await store.features.import_all(FEATURES)
+    _damage_all_but_the_schema(path)
+    async with store_at(path) as store:
+        with pytest.raises(StorageUnavailable) as refused:
+            await read(store)
+        _assert_tells_clients_nothing(refused.value, tmp_path)
+
+
+def _damage_all_but_the_schema(path: Path) -> None:
+    """Overwrites every page but those that hold the schema and the records of migrations."""
+    connection = sqlite3.connect(path)
+    roots = [
+        row[0]
+        for row in connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE tbl_name LIKE 'feature%' AND rootpage > 0"
+        )
+    ]
+    (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    with path.open("r+b") as file:
+        for root in roots:
+            file.seek((root - 1) * page_size)
+            file.write(b"\xaa" * page_size)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, StorageUnavailable),
+        (sqlite3.SQLITE_LOCKED_SHAREDCACHE, StorageUnavailable),
+        (sqlite3.SQLITE_FULL, StorageFull),
+        (sqlite3.SQLITE_IOERR_FSYNC, StorageUnavailable),
+        (sqlite3.SQLITE_READONLY_DBMOVED, StorageUnavailable),
+        (sqlite3.SQLITE_CANTOPEN_ISDIR, StorageUnavailable),
+        (sqlite3.SQLITE_PROTOCOL, StorageUnavailable),
+        (sqlite3.SQLITE_CORRUPT_VTAB, StorageUnavailable),
+        (sqlite3.SQLITE_CONSTRAINT_CHECK, StorageError),
+        (None, StorageError),
+    ],
+)
+def test_errors_are_told_apart_by_their_codes(code: int | None, expected: type[StorageError]) -> None:
+    error = sqlite3.OperationalError("/secret/path: database is locked")
+    if code is not None:
+        error.sqlite_errorcode = code
+    translated = at_run_time(error)
+    assert type(translated) is expected
+    assert "secret" not in str(translated)
+
+
+def _assert_tells_clients_nothing(error: StorageError, folder: Path) -> None:
+    assert str(folder) not in str(error)
+    assert "sqlite" not in str(error).lower()
+    assert isinstance(error.__cause__, sqlite3.Error)

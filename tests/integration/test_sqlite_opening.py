@@ -1,0 +1,126 @@
+"""Files that cannot be opened: each error says what to do, quickly, and nothing stays open."""
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from routeguide.domain.models import Feature, Point
+from routeguide.errors import StorageUnavailable, StorageUnusable
+from routeguide.storage import open_storage
+from routeguide.storage.base import Retention
+from tests.support.disks import remount, small_disk
+from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
+from tests.support.sqlite_processes import locked
+
+
+async def opens(path: Path, patience: float = 0.2) -> None:
+    async with open_storage(f"sqlite:///{path}", retention=Retention(), timeout=patience) as store:
+        await store.features.import_all([Feature("usable", Point(0, 0))])
+        assert await store.features.find(Point(0, 0)) is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["a b.db", "100%.db", "what?.db", "c#.db", "Zürich 🏔️.db", "%41.db", "a&b=c.db"]
+)
+async def test_makes_the_folder_and_the_file_whatever_their_names(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "new" / name / name
+    await opens(path)
+    assert path.is_file()
+
+
+async def test_a_relative_path_starts_at_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    await opens(Path("data/routeguide.db"))
+    assert (tmp_path / "data/routeguide.db").is_file()
+
+
+async def test_an_empty_file_is_an_empty_database(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    await opens(tmp_path / "empty.db")
+
+
+async def test_an_unknown_kind_of_store() -> None:
+    with pytest.raises(StorageUnusable, match="must begin with"):
+        async with open_storage("mysql://localhost", retention=Retention(), timeout=1):
+            pass
+
+
+async def test_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(StorageUnusable, match="Is a directory"):
+        await opens(tmp_path)
+
+
+async def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageUnusable, match="cannot be opened for writing"):
+        await opens(tmp_path / "file" / "routeguide.db")
+
+
+async def test_no_database_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "shopping-list.txt"
+    path.write_text("milk, bread\n" * 1000)
+    with pytest.raises(StorageUnusable, match="no SQLite database"):
+        await opens(path)
+    assert path.read_text() == "milk, bread\n" * 1000
+
+
+async def test_a_damaged_database(tmp_path: Path) -> None:
+    path = tmp_path / "routeguide.db"
+    await opens(path)
+    with path.open("r+b") as file:
+        file.seek(100)  # after the header, which alone still looks fine
+        file.write(b"\xff" * 4096)
+    with pytest.raises(StorageUnusable, match=r"is damaged; restore it"):
+        await opens(path)
+
+
+async def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "bookmarks.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE bookmark (url TEXT)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(StorageUnusable, match="another program"):
+        await opens(path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["bookmarks.db"]  # noqa: PTH208  # not a Path, which would seem to block
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [("BEGIN IMMEDIATE",), ("PRAGMA locking_mode = EXCLUSIVE", "BEGIN IMMEDIATE", "COMMIT")],
+    ids=["by a writer", "by one that wants it alone"],
+)
+async def test_locked_for_longer_than_anyone_waits(tmp_path: Path, statements: tuple[str, ...]) -> None:
+    path = tmp_path / "routeguide.db"
+    await opens(path)
+    with locked(path, *statements):
+        started = time.monotonic()
+        with pytest.raises(StorageUnavailable, match="locked by another process"):
+            await opens(path)
+        assert time.monotonic() - started < 5
+    await opens(path, patience=5)
+
+
+async def test_a_read_only_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", kibibytes=1024) as disk:
+        await opens(disk / "routeguide.db")
+        remount(disk, "ro")
+        with pytest.raises(StorageUnusable, match="cannot be opened for writing"):
+            await opens(disk / "routeguide.db")
+        with pytest.raises(StorageUnusable, match="cannot be opened for writing"):
+            await opens(disk / "another" / "routeguide.db")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
+async def test_a_file_that_belongs_to_somebody_else(tmp_path: Path) -> None:
+    path = tmp_path / "routeguide.db"
+    await opens(path)
+    path.chmod(0o444)
+    with pytest.raises(StorageUnusable, match="cannot be opened for writing"):
+        await opens(path)
