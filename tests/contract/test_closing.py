@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from routeguide.domain.models import Feature, Point, Rectangle, RouteNote
 from routeguide.errors import StorageClosed
 from routeguide.storage.base import Storage
 from tests.contract.conftest import OpenStore, listed, messages_at
+from tests.support.leaks import open_files_in
 
 HERE = Point(0, 0)
 
@@ -74,17 +76,23 @@ async def test_calls_that_wait_are_answered_or_refused(open_store: OpenStore, ba
         assert await messages_at(reopened, HERE) == answered
 
 
-async def test_an_import_under_way_is_undone_or_done(open_store: OpenStore, backend: str) -> None:
-    async with open_store() as store:
-        features = [Feature("", Point(0, each)) for each in range(5_000)]
-        importing = asyncio.ensure_future(store.features.import_all(features))
-        for _ in range(8):
-            await asyncio.sleep(0)
-        await store.close()
-        await asyncio.wait([importing])
+async def test_an_import_under_way_is_undone_or_done_and_ends_with_the_store(
+    open_store: OpenStore, backend: str, tmp_path: Path
+) -> None:
+    before = 0
+    for turns in range(0, 24, 2):
+        async with open_store() as store:
+            features = [Feature("", Point(turns, each)) for each in range(5_000)]
+            importing = asyncio.ensure_future(store.features.import_all(features))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await store.close()
+            assert open_files_in(tmp_path) == []
+            await asyncio.wait([importing])
         imported = importing.exception() is None
         assert imported or isinstance(importing.exception(), StorageClosed)
-    if backend == "memory":
-        return
-    async with open_store() as reopened:
-        assert await reopened.features.count() == (5_000 if imported else 0)
+        if backend == "memory":
+            continue
+        before += 5_000 if imported else 0
+        async with open_store() as reopened:
+            assert await reopened.features.count() == before

@@ -1,5 +1,6 @@
 """Files that cannot be opened: each error says what to do, quickly, and nothing stays open."""
 
+import asyncio
 import os
 import sqlite3
 import time
@@ -105,6 +106,15 @@ async def test_locked_for_longer_than_anyone_waits(tmp_path: Path, statements: t
             await opens(path)
         assert time.monotonic() - started < 5
     await opens(path, patience=5)
+
+
+async def test_another_that_is_just_making_the_file_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "routeguide.db"
+    with locked(path):  # not yet in WAL mode: SQLite refuses to wait for the switch by itself
+        opening = asyncio.create_task(opens(path, patience=20))
+        await asyncio.wait([opening], timeout=0.2)
+        assert not opening.done()
+    await opening
 
 
 async def test_a_read_only_disk(tmp_path: Path) -> None:

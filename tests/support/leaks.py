@@ -15,10 +15,11 @@ async def nothing_leaks(tmp_path: Path) -> AsyncGenerator[None, None]:
     yield
     assert asyncio.all_tasks() - {asyncio.current_task()} <= tasks
     assert set(threading.enumerate()) <= threads
-    assert not _open_files_in(tmp_path)
+    assert not open_files_in(tmp_path)
 
 
-def _open_files_in(folder: Path) -> list[str]:
+def open_files_in(folder: Path) -> list[str]:
+    """The files in `folder` that this process has open."""
     targets = []
     for descriptor in Path("/proc/self/fd").iterdir():
         try:

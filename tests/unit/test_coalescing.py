@@ -61,14 +61,18 @@ async def test_a_batch_is_bounded_and_keeps_the_order_of_arrival() -> None:
 
 async def test_those_just_answered_join_the_next_trip() -> None:
     store = Store()
+
+    async def ask_twice() -> None:
+        await store.coalescer.submit(1)
+        await store.coalescer.submit(1)
+
+    asking = asyncio.create_task(ask_twice())
+    await turns()
+    others = store.ask(2, 3)
+    await turns()
     store.let_go()
-
-    async def ask_twice(item: int) -> None:
-        await store.coalescer.submit(item)
-        await store.coalescer.submit(item)
-
-    await asyncio.gather(*map(ask_twice, range(3)))
-    assert store.batches == [[0, 1, 2], [0, 1, 2]]
+    await asyncio.gather(asking, *others)
+    assert store.batches == [[1], [2, 3, 1]]
 
 
 async def test_a_failure_concerns_its_own_batch_alone() -> None:

@@ -29,6 +29,8 @@ class SqliteFeatureImporter:
     def __init__(self, connect: Callable[[], Awaitable[SqliteConnection]]) -> None:
         self._connect = connect
         self._open: set[SqliteConnection] = set()
+        self._under_way: set[asyncio.Event] = set()
+        """One for each import, set at its end."""
         self._closed = False
 
     async def import_all(self, features: Iterable[Feature]) -> ImportResult:
@@ -43,22 +45,30 @@ class SqliteFeatureImporter:
         return result
 
     async def close(self) -> None:
-        """Rolls back every import under way; it raises StorageClosed."""
+        """Rolls back every import under way, which raises StorageClosed, and waits for its end."""
         self._closed = True
         for connection in tuple(self._open):
             await connection.close()
+        for ended in tuple(self._under_way):
+            await ended.wait()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[SqliteConnection, None]:
         self._refuse_if_closed()
-        connection = await self._connect()
-        self._open.add(connection)
+        ended = asyncio.Event()
+        self._under_way.add(ended)
         try:
-            self._refuse_if_closed()  # it may have been closed while this one was being opened
-            yield connection
+            connection = await self._connect()
+            self._open.add(connection)
+            try:
+                self._refuse_if_closed()  # it may have been closed while this one was being opened
+                yield connection
+            finally:
+                self._open.discard(connection)
+                await connection.close()
         finally:
-            self._open.discard(connection)
-            await connection.close()
+            self._under_way.discard(ended)
+            ended.set()
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
@@ -79,7 +89,7 @@ async def _write_all(connection: SqliteConnection, features: Iterable[Feature]) 
     finally:
         if writing is not None:
             writing.cancel()
-            await asyncio.wait([writing])
+            await asyncio.gather(writing, return_exceptions=True)
 
 
 def _chunks(features: Iterable[Feature]) -> Iterator[Sequence[Feature]]:
