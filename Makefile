@@ -40,6 +40,7 @@ check: $(READY) ## format, lint, types, layers, wire contract, generated code
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf breaking --against proto/frozen/route_guide.binpb
+	@rm -rf $(VENV)/generated
 	@$(MAKE) --no-print-directory generate OUT=$(VENV)/generated
 	diff -r --exclude=__init__.py --exclude=__pycache__ $(VENV)/generated/routeguide/pb src/routeguide/pb
 
@@ -57,7 +58,7 @@ OUT ?= src
 generate: $(READY) ## write src/routeguide/pb anew from proto/
 	@mkdir -p $(OUT)
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc --proto_path=proto \
-	  --python_out=$(OUT) --mypy_out=$(OUT) --grpc_python_out=$(OUT) --mypy_grpc_out=$(OUT) $(PROTOS)
+	  --python_out=$(OUT) --mypy_out=quiet:$(OUT) --grpc_python_out=$(OUT) --mypy_grpc_out=quiet:$(OUT) $(PROTOS)
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
   --no-emit-index-url --no-emit-find-links

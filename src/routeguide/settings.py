@@ -107,7 +107,7 @@ class Settings(BaseSettings):
         """
         problems = unknown_variables()
         try:
-            settings = cls(_env_file=DOTENV, **(flags or {}))  # type: ignore[call-arg]  # pydantic-settings takes it
+            settings = cls(_env_file=DOTENV, **(flags or {}))
         except ValidationError as error:
             raise SettingsError(problems + [_describe(each) for each in error.errors()]) from None
         if problems:
