@@ -1,7 +1,6 @@
 """Gathering callers into batches."""
 
 import asyncio
-import gc
 from collections.abc import Sequence
 
 import pytest
@@ -162,21 +161,3 @@ async def test_a_worker_that_is_cancelled_leaves_nobody_waiting() -> None:
     worker.cancel()
     results = await asyncio.gather(*asked, return_exceptions=True)
     assert [type(each) for each in results] == [StorageClosed, StorageClosed]
-
-
-async def test_nobody_complains_of_an_exception_that_its_caller_did_not_stay_for() -> None:
-    complaints: list[object] = []
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: complaints.append(context))
-
-    async def fail(batch: Sequence[int]) -> Sequence[int]:
-        loop.call_soon(asked.cancel)  # after the exception is set, before the caller sees it
-        raise StorageUnavailable("locked")
-
-    coalescer: Coalescer[int, int] = Coalescer(fail, max_batch=1)
-    asked = asyncio.create_task(coalescer.submit(1))
-    await asyncio.wait([asked])
-    assert asked.cancelled()
-    await turns()
-    gc.collect()
-    assert complaints == []

@@ -48,12 +48,7 @@ class Coalescer(Generic[Item, Answer]):
         self._waiting.append((item, answer))
         if self._worker is None:
             self._worker = asyncio.create_task(self._work(), name="coalescer")
-        try:
-            return await answer
-        finally:
-            # Cancelled just when the answer was an exception: asyncio would report it as never seen.
-            if answer.done() and not answer.cancelled():
-                answer.exception()
+        return await answer
 
     async def close(self) -> None:
         """Lets the batch under way finish and refuses every item that still waits. Idempotent."""
