@@ -112,10 +112,16 @@ async def test_what_is_no_regular_file_is_never_replaced(storage: Storage, folde
     assert stat.S_ISFIFO((folder / "pipe").stat().st_mode)
 
 
-async def test_a_folder_that_is_missing_is_reported(storage: Storage, folder: Path) -> None:
-    path = folder / "missing" / "features.json"
+@pytest.mark.parametrize(
+    ("parent", "reason"), [("missing", "No such file or directory"), ("file", "Not a directory")]
+)
+async def test_a_folder_that_is_none_is_reported(
+    storage: Storage, folder: Path, parent: str, reason: str
+) -> None:
+    (folder / "file").touch()
+    path = folder / parent / "features.json"
 
     with pytest.raises(FeatureFileError) as caught:
         await export_file(storage, path, Format.JSON)
 
-    assert str(caught.value) == f"{path}: cannot be written: No such file or directory"
+    assert str(caught.value) == f"{path}: cannot be written: {reason}"

@@ -153,6 +153,18 @@ async def test_a_pipe_can_be_imported(storage: Storage) -> None:
     assert await stored(storage) == [A, B]
 
 
+async def test_a_pipe_that_does_not_fit_on_the_disk_is_reported(storage: Storage) -> None:
+    class Pipe(BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(FeatureFileError, match="pipe: cannot be copied to disk: No space left on device"):
+        await import_stream(storage, Pipe(), Format.JSON, name="pipe")
+
+
 async def test_progress_counts_the_bytes_of_the_file(storage: Storage, tmp_path: Path) -> None:
     path = write(tmp_path / "many.json", *(Feature("x" * 50, Point(number, 5)) for number in range(5000)))
     seen: list[tuple[int, int]] = []

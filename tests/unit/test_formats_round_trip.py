@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from io import BytesIO, StringIO
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from routeguide.domain.models import MAX_LATITUDE, MAX_LONGITUDE, Feature, Point
@@ -63,6 +63,7 @@ def read(data: bytes, kind: Format) -> list[Feature]:
 
 @pytest.mark.parametrize("kind", Format)
 @pytest.mark.parametrize("mark", [b"", BYTE_ORDER_MARK], ids=["plain", "byte order mark"])
+@settings(deadline=None)
 @given(given=features)
 @example(given=[])
 @example(given=AWKWARD)
@@ -71,6 +72,7 @@ def test_features_survive_a_round_trip(kind: Format, mark: bytes, given: list[Fe
     assert read(mark + written(given, kind), kind) == given
 
 
+@settings(deadline=None)
 @given(given=features)
 def test_json_tells_geojson_from_upstream_by_its_content(given: list[Feature]) -> None:
     assert read(written(given, Format.GEOJSON), Format.JSON) == given

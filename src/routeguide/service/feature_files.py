@@ -18,7 +18,6 @@ from routeguide.storage.base import ImportResult, Storage
 Progress = Callable[[int, int], None]
 """Is told how many bytes have been read, and of how many."""
 
-
 _REPORT_EVERY = 1000
 """Features between two calls of Progress."""
 
@@ -45,7 +44,7 @@ async def import_stream(
     storage: Storage, file: BinaryIO, kind: Format, *, name: str, progress: Progress = _unheard
 ) -> ImportResult:
     """Like `import_file`, from an open file that messages call `name`. A pipe is copied to disk first."""
-    with _seekable(file) as source:
+    with _seekable(file, name) as source:
         features = read_features(source, kind, name=name)
         return await storage.features.import_all(_reporting(features, source, name, progress))
 
@@ -85,13 +84,16 @@ def _opened(path: Path) -> Generator[BinaryIO, None, None]:
 
 
 @contextmanager
-def _seekable(file: BinaryIO) -> Generator[BinaryIO, None, None]:
+def _seekable(file: BinaryIO, name: str) -> Generator[BinaryIO, None, None]:
     if file.seekable():
         yield file
         return
     with tempfile.TemporaryFile() as copy:
-        shutil.copyfileobj(file, copy)
-        copy.seek(0)
+        try:
+            shutil.copyfileobj(file, copy)
+            copy.seek(0)
+        except OSError as error:
+            raise FeatureFileError(f"{name}: cannot be copied to disk: {error.strerror}") from error
         yield copy
 
 

@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -35,7 +35,8 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Generator[TextIO, None
     except OSError as error:
         raise FeatureFileError(f"{path}: cannot be written: {error.strerror}") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # it has been renamed, or could not even be made
+            draft.unlink()
 
 
 def _check_replaceable(path: Path, overwrite: bool) -> None:
