@@ -3,11 +3,12 @@
 import asyncio
 import os
 import pty
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.support.commands import COMMAND, environment, run
+from tests.support.commands import COMMAND, ended, environment, run
 
 ROWS = "latitude,longitude,name\r\n40.7838351,-74.6143763,Here\r\n-90.0000000,180.0000000,\r\n"
 
@@ -87,3 +88,24 @@ async def test_a_terminal_is_shown_the_progress(tmp_path: Path, store: tuple[str
 
     assert b"Importing" in os.read(reading, 65_536)
     os.close(reading)
+
+
+async def test_ctrl_c_ends_an_import_that_waits_for_its_input(tmp_path: Path, store: tuple[str, str]) -> None:
+    command = (*COMMAND, "features", "import", "-", "--format", "csv", *store)
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=tmp_path, env=environment(), stdin=pipe, stderr=pipe
+    )
+    assert process.stdin is not None
+    try:
+        async with asyncio.timeout(30):
+            # More than a pipe holds: once it is written, the command must be reading.
+            process.stdin.write(b" " * 1_000_000)
+            await process.stdin.drain()
+            process.send_signal(signal.SIGINT)
+            _, err = await process.communicate()
+    finally:
+        await ended(process)
+
+    assert process.returncode == 130
+    assert b"Traceback" not in err

@@ -13,7 +13,7 @@ import pytest
 from routeguide.domain.models import Feature, Point, Rectangle
 from routeguide.errors import FeatureFileError
 from routeguide.formats.reading import Format
-from routeguide.service.feature_files import import_file, import_stream
+from routeguide.service.feature_files import import_file, import_stream, seekable
 from routeguide.service.seeding import seed
 from routeguide.storage import open_storage
 from routeguide.storage.base import ImportResult, Retention, Storage
@@ -145,15 +145,15 @@ async def test_a_pipe_can_be_imported(storage: Storage) -> None:
 
     feeder = threading.Thread(target=feed)
     feeder.start()
-    with open(reading, "rb") as pipe:  # noqa: ASYNC230, PTH123  # a descriptor; the writer is a thread
-        result = await import_stream(storage, pipe, Format.JSON, name="pipe")
+    result = await import_file(storage, Path(f"/dev/fd/{reading}"), Format.JSON)
+    os.close(reading)
     feeder.join(timeout=5)
 
     assert result == ImportResult(2, 0, 0)
     assert await stored(storage) == [A, B]
 
 
-async def test_a_pipe_that_does_not_fit_on_the_disk_is_reported(storage: Storage) -> None:
+def test_a_pipe_that_does_not_fit_on_the_disk_is_reported() -> None:
     class Pipe(BytesIO):
         def seekable(self) -> bool:
             return False
@@ -161,8 +161,11 @@ async def test_a_pipe_that_does_not_fit_on_the_disk_is_reported(storage: Storage
         def read(self, size: int | None = -1, /) -> bytes:
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(FeatureFileError, match="pipe: cannot be copied to disk: No space left on device"):
-        await import_stream(storage, Pipe(), Format.JSON, name="pipe")
+    with (
+        pytest.raises(FeatureFileError, match="pipe: cannot be copied to disk: No space left on device"),
+        seekable(Pipe(), "pipe"),
+    ):
+        pass
 
 
 async def test_progress_counts_the_bytes_of_the_file(storage: Storage, tmp_path: Path) -> None:

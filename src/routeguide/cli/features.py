@@ -3,10 +3,10 @@
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 from rich.console import Console
@@ -48,7 +48,10 @@ def import_(flags: Mapping[str, Any], path: Path, kind: Format | None) -> None:
     """
     settings = _settings(flags)
     kind = _kind(path, kind)
-    result = asyncio.run(_import(settings, path, kind))
+    name, source = _source(path)
+    # Opened before there is an event loop, which would keep the first Ctrl-C from ending a read that blocks.
+    with source as file:
+        result = asyncio.run(_import(settings, file, kind, name))
     click.echo(
         f"Imported {_counted(result.total)}: {result.added} new, {result.renamed} renamed,"
         f" {result.unchanged} unchanged."
@@ -86,15 +89,18 @@ def _kind(path: Path, kind: Format | None) -> Format:
     return kind or format_of(path)
 
 
-async def _import(settings: Settings, path: Path, kind: Format) -> ImportResult:
+def _source(path: Path) -> tuple[str, AbstractContextManager[BinaryIO]]:
+    """What messages call the file, and the file."""
+    if path == _STANDARD_STREAM:
+        name = "standard input"
+        return name, feature_files.seekable(sys.stdin.buffer, name)
+    return str(path), feature_files.opened(path)
+
+
+async def _import(settings: Settings, file: BinaryIO, kind: Format, name: str) -> ImportResult:
     async with _store(settings) as storage:
         with _progress_bar() as progress:
-            if path != _STANDARD_STREAM:
-                return await feature_files.import_file(storage, path, kind, progress=progress)
-            name = "standard input"
-            return await feature_files.import_stream(
-                storage, sys.stdin.buffer, kind, name=name, progress=progress
-            )
+            return await feature_files.import_stream(storage, file, kind, name=name, progress=progress)
 
 
 async def _export(settings: Settings, path: Path, kind: Format, *, overwrite: bool) -> int:

@@ -36,17 +36,16 @@ async def import_file(
         StorageError: the store cannot take the features.
     """
     kind = kind or format_of(path)
-    with _opened(path) as file:
+    with opened(path) as file:
         return await import_stream(storage, file, kind, name=str(path), progress=progress)
 
 
 async def import_stream(
     storage: Storage, file: BinaryIO, kind: Format, *, name: str, progress: Progress = _unheard
 ) -> ImportResult:
-    """Like `import_file`, from an open file that messages call `name`. A pipe is copied to disk first."""
-    with _seekable(file, name) as source:
-        features = read_features(source, kind, name=name)
-        return await storage.features.import_all(_reporting(features, source, name, progress))
+    """Like `import_file`, from an open file that can seek and that messages call `name`."""
+    features = read_features(file, kind, name=name)
+    return await storage.features.import_all(_reporting(features, file, name, progress))
 
 
 async def export_file(storage: Storage, path: Path, kind: Format, *, overwrite: bool = False) -> int:
@@ -74,17 +73,27 @@ async def export_stream(storage: Storage, out: TextIO, kind: Format) -> int:
 
 
 @contextmanager
-def _opened(path: Path) -> Generator[BinaryIO, None, None]:
+def opened(path: Path) -> Generator[BinaryIO, None, None]:
+    """The file at `path`, for `import_stream`.
+
+    Raises:
+        FeatureFileError: it cannot be opened.
+    """
     try:
         file = path.open("rb")
     except OSError as error:
         raise FeatureFileError(f"{path}: cannot be opened: {error.strerror}") from error
-    with file:
-        yield file
+    with file, seekable(file, str(path)) as source:
+        yield source
 
 
 @contextmanager
-def _seekable(file: BinaryIO, name: str) -> Generator[BinaryIO, None, None]:
+def seekable(file: BinaryIO, name: str) -> Generator[BinaryIO, None, None]:
+    """`file`, or a copy of it on disk where it is a pipe. It blocks until the pipe ends.
+
+    Raises:
+        FeatureFileError: the copy failed; `name` is what the message calls the file.
+    """
     if file.seekable():
         yield file
         return
