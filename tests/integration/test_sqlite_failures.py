@@ -4,12 +4,13 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from routeguide.domain.models import Feature, Point, Rectangle, RouteNote
-from routeguide.errors import StorageError, StorageFull, StorageUnavailable
+from routeguide.errors import StorageClosed, StorageError, StorageFull, StorageUnavailable
 from routeguide.storage.base import Retention, Storage
 from routeguide.storage.sqlite.connection import DatabaseFile
 from routeguide.storage.sqlite.errors import at_run_time
@@ -57,6 +58,21 @@ async def test_a_short_lock_is_waited_for(tmp_path: Path) -> None:
             await asyncio.wait([post], timeout=0.1)
             assert not post.done()
         assert list(await post) == []
+
+
+async def test_closing_does_not_wait_for_an_endless_import(tmp_path: Path) -> None:
+    for turns in range(1, 16):
+        async with store_at(tmp_path / "routeguide.db") as store:
+            endless = (Feature("", Point(each % 1_000, each)) for each in count())
+            importing = asyncio.create_task(store.features.import_all(endless))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            async with asyncio.timeout(10):
+                await store.close()
+                await asyncio.wait([importing])
+        assert isinstance(importing.exception(), StorageClosed)
+    async with store_at(tmp_path / "routeguide.db") as store:
+        assert await store.features.count() == 0
 
 
 async def test_a_full_disk_refuses_notes_keeps_what_was_acknowledged_and_goes_on_with_room(
