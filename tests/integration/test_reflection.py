@@ -55,6 +55,25 @@ async def test_describes_symbols(
     assert symbol.rpartition(".")[2] in names
 
 
+async def test_describes_methods(start_server: StartServer, open_channel: OpenChannel) -> None:
+    channel = open_channel(await start_server())
+    question = reflection.ServerReflectionRequest(file_containing_symbol="routeguide.RouteGuide.GetFeature")
+
+    answer = await ask(channel, SERVICES[0], question)
+
+    assert b"routeguide" in answer.file_descriptor_response.file_descriptor_proto[0]
+
+
+@pytest.mark.parametrize("symbol", ["routeguide.Nothing", "routeguide.RouteGuide.Fly", "", "."])
+async def test_unknown_symbol(start_server: StartServer, open_channel: OpenChannel, symbol: str) -> None:
+    channel = open_channel(await start_server())
+    question = reflection.ServerReflectionRequest(file_containing_symbol=symbol)
+
+    answer = await ask(channel, SERVICES[0], question)
+
+    assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+
+
 async def test_can_be_turned_off(start_server: StartServer, open_channel: OpenChannel) -> None:
     channel = open_channel(await start_server(reflection=False))
 

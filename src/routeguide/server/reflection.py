@@ -7,8 +7,10 @@ service can describe itself.
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import FileDescriptor
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import aio as stock
 
@@ -25,7 +27,7 @@ class ReflectionServicer:
     """Describes `services`, and itself."""
 
     def __init__(self, services: Iterable[str]) -> None:
-        self._stock = stock.ReflectionServicer([*services, *SERVICES], pool=_pool_with_v1())
+        self._stock = stock.ReflectionServicer([*services, *SERVICES], pool=_Pool())
 
     def methods(self) -> list[Method]:
         return [
@@ -49,11 +51,21 @@ async def _decoded(
         yield parse(reflection_pb2.ServerReflectionRequest, request)
 
 
-def _pool_with_v1() -> descriptor_pool.DescriptorPool:
-    """The default pool, in which v1 now stands beside v1alpha. Adding the same file again is harmless."""
-    pool = descriptor_pool.Default()
-    pool.AddSerializedFile(_v1_descriptor().SerializeToString())
-    return pool
+class _Pool:
+    """The default pool, with v1 beside v1alpha, that finds methods too: clients may ask for those by name."""
+
+    def __init__(self) -> None:
+        self._pool = descriptor_pool.Default()
+        self._pool.AddSerializedFile(encode(_v1_descriptor()))  # the same file again is harmless
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:  # noqa: N802  # protobuf's name
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            return self._pool.FindMethodByName(symbol).containing_service.file
 
 
 def _v1_descriptor() -> descriptor_pb2.FileDescriptorProto:
