@@ -19,7 +19,11 @@ DEFAULTS = Retention()
 OpenStore = Callable[..., AbstractAsyncContextManager[Storage]]
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+DURABLE = ["sqlite"]
+"""The backends that outlive their process."""
+
+
+@pytest.fixture(params=[*DURABLE, "memory"])
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -7,7 +7,7 @@ import pytest
 
 from routeguide.domain.models import Feature, Point
 from routeguide.storage.base import ImportResult, Storage
-from tests.contract.conftest import OpenStore, listed
+from tests.contract.conftest import DURABLE, OpenStore, listed
 
 MANY = [Feature(str(each), Point(0, each)) for each in range(2_500)]
 
@@ -64,9 +64,8 @@ async def test_readers_go_on_and_see_all_of_it_or_nothing(store: Storage) -> Non
     assert await listed(store) == MANY
 
 
-async def test_features_outlive_the_process_that_imported_them(open_store: OpenStore, backend: str) -> None:
-    if backend == "memory":
-        pytest.skip("a store in memory ends with its process, and promises nothing else")
+@pytest.mark.parametrize("backend", DURABLE)
+async def test_features_outlive_the_process_that_imported_them(open_store: OpenStore) -> None:
     async with open_store() as first:
         await first.features.import_all(MANY)
     async with open_store() as second:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from routeguide.domain.models import Point, RouteNote
 from routeguide.storage.base import Storage
-from tests.contract.conftest import OpenStore
+from tests.contract.conftest import DURABLE, OpenStore
 
 HERE, THERE = Point(0, 0), Point(0, 1)
 
@@ -40,9 +40,8 @@ async def test_equal_messages_are_different_notes(store: Storage) -> None:
     assert len(await store.notes.post(RouteNote(HERE, "same"))) == 2
 
 
-async def test_notes_outlive_the_process_that_posted_them(open_store: OpenStore, backend: str) -> None:
-    if backend == "memory":
-        pytest.skip("a store in memory ends with its process, and promises nothing else")
+@pytest.mark.parametrize("backend", DURABLE)
+async def test_notes_outlive_the_process_that_posted_them(open_store: OpenStore) -> None:
     async with open_store() as first:
         await first.notes.post(RouteNote(HERE, "kept"))
     async with open_store() as second:

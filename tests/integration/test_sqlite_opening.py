@@ -3,7 +3,10 @@
 import asyncio
 import os
 import sqlite3
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -127,10 +130,30 @@ async def test_a_read_only_disk(tmp_path: Path) -> None:
             await opens(disk / "another" / "routeguide.db")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
-async def test_a_file_that_belongs_to_somebody_else(tmp_path: Path) -> None:
-    path = tmp_path / "routeguide.db"
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that others can enter; pytest's own are closed to everyone else."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+async def test_a_file_that_belongs_to_somebody_else(open_folder: Path) -> None:
+    path = open_folder / "routeguide.db"
     await opens(path)
     path.chmod(0o444)
-    with pytest.raises(StorageUnusable, match="cannot be opened for writing"):
+    open_folder.chmod(0o555)
+    with without_privileges(), pytest.raises(StorageUnusable, match="cannot be opened for writing"):
         await opens(path)
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Permissions do not bind root."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # nobody
+    try:
+        yield
+    finally:
+        os.seteuid(user)
