@@ -33,11 +33,12 @@ test: $(READY) ## all tests; ARGS="-k notes" narrows them
 	$(BIN)/pytest $(ARGS)
 
 .PHONY: check
-check: $(READY) ## format, lint, types, layers, wire contract, generated code
+check: $(READY) ## format, lint, types, layers, settings, wire contract, generated code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest --quiet --no-header tests/unit/test_env_example.py
 	$(BIN)/buf lint
 	$(BIN)/buf breaking --against proto/frozen/route_guide.binpb
 	@rm -rf $(VENV)/generated

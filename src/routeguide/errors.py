@@ -2,8 +2,8 @@
 
 Every floor raises these; `routeguide.server.status` is the one place that turns them into gRPC
 statuses, and the command line turns them into exit codes. The text of an error is written for
-whoever made the request: it never carries a driver's message, a path or a traceback.  The cause, where
-there is one, is chained with `from` and goes to the log.
+whoever made the request, or, where a server or a command cannot start, for its operator; only the latter is
+told paths. It never carries a driver's message or a traceback: the cause is chained with `from`.
 """
 
 from collections.abc import Sequence

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
@@ -23,8 +24,8 @@ DOTENV = Path(".env")
 
 _STORAGE_URL = re.compile(r"memory://|sqlite:///[^?#]+")
 
-_INJECTED = re.compile(rf"{PREFIX}(SERVICE|PORT)(_|$)")
-"""What Kubernetes and Docker links inject for a service that is itself called routeguide."""
+_INJECTED = re.compile(rf"{PREFIX}(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP)\w*)?)")
+"""What Kubernetes and Docker links inject for services whose names begin with routeguide."""
 
 _NOTE_FRAMING = 64
 """Bytes of a note's message on the wire beyond its text: location, tags and lengths."""
@@ -62,12 +63,12 @@ class Settings(BaseSettings):
         100, ge=1, le=10_000, description="Notes that a location keeps; the newest stay."
     )
     notes_total: int = Field(
-        1_000_000, ge=1, description="Notes that the store keeps in all; the newest stay."
+        1_000_000, ge=1, le=10**12, description="Notes that the store keeps in all; the newest stay."
     )
     notes_max_age: float = Field(
         0.0,
         ge=0,
-        allow_inf_nan=False,
+        le=1e10,
         description="Seconds after which a note is dropped; 0 keeps notes for ever.",
     )
     max_note_bytes: int = Field(4096, ge=1, description="Bytes of UTF-8 that a note's message may have.")
@@ -172,15 +173,26 @@ def masked(value: object) -> str:
 
 
 def unknown_variables() -> list[str]:
-    """A line for every variable with the prefix that is no setting: most often a misspelt one."""
+    """A line for every variable with the prefix that is no setting: most often a misspelt one.
+
+    Raises:
+        SettingsError: `.env` cannot be read.
+    """
     known = {variable(field) for field in Settings.model_fields}
     problems = []
-    for name in sorted(os.environ):
-        if name.upper().startswith(PREFIX) and name.upper() not in known and not _INJECTED.match(name):
+    for name in sorted({*os.environ, *_dotenv_names()}):
+        if name.upper().startswith(PREFIX) and name.upper() not in known and not _INJECTED.fullmatch(name):
             near = difflib.get_close_matches(name.upper(), known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             problems.append(f"{name}: there is no such setting{hint}")
     return problems
+
+
+def _dotenv_names() -> list[str]:
+    try:
+        return list(dotenv_values(DOTENV))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{DOTENV}: it cannot be read ({error})"]) from error
 
 
 def _describe(error: Any) -> str:

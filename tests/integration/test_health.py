@@ -70,7 +70,7 @@ async def test_watch_sees_the_drain_and_does_not_hold_it_up() -> None:
 
 async def test_still_serves_while_it_drains() -> None:
     """Within the drain delay the server says that it is not ready, and answers all the same."""
-    settings = Settings(listen="localhost:0", storage_url="memory://", drain_delay=0.5)
+    settings = Settings(listen="localhost:0", storage_url="memory://", drain_delay=2)
     async with asyncio.timeout(DEADLINE):
         leaving = asyncio.Event()
 

@@ -1,6 +1,7 @@
 """Starting, stopping and refusing to start, with real processes and real signals."""
 
 import asyncio
+import json
 import signal
 import socket
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 from routeguide.errors import SettingsError
 from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
 from tests.conftest import CHANNEL_OPTIONS, StartServer
-from tests.support.commands import run
-from tests.support.server_process import server_process
+from tests.support.commands import ended, run
+from tests.support.server_process import server_process, start
 from tests.support.wire import DEADLINE, Stub, drained, failure, next_note, note, point
 
 
@@ -94,6 +95,34 @@ async def test_taken_port_is_told(start_server: StartServer) -> None:
         await start_server(listen=taken.address)
 
 
+async def test_failed_start_does_not_drain(start_server: StartServer) -> None:
+    taken = await start_server()
+
+    async with asyncio.timeout(DEADLINE):
+        with pytest.raises(SettingsError):
+            await start_server(listen=taken.address, drain_delay=60)
+
+
+async def test_signal_while_it_starts(tmp_path: Path) -> None:
+    features = tmp_path / "many.csv"
+    rows = (f"{index},{index}," for index in range(300_000))
+    features.write_text("\n".join(["latitude_e7,longitude_e7,name", *rows]))
+    database = tmp_path / "routeguide.db"
+    process = await start(storage_url=f"sqlite:///{database}", seed_features=str(features))
+    try:
+        async with asyncio.timeout(DEADLINE):
+            while not database.exists():  # noqa: ASYNC110  # another process makes it
+                await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(DEADLINE):
+            _, logged = await process.communicate()
+    finally:
+        await ended(process)
+    assert process.returncode == 0
+    events = [json.loads(line)["event"] for line in logged.splitlines()]
+    assert events == ["stopped before it was ready"]
+
+
 async def test_half_taken_port_is_told(start_server: StartServer) -> None:
     """grpc would be content with [::1] and leave 127.0.0.1 to the other."""
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -104,7 +133,11 @@ async def test_half_taken_port_is_told(start_server: StartServer) -> None:
 
 @pytest.mark.parametrize(
     ("address", "why"),
-    [("192.0.2.1:0", "no address of this machine"), ("no.such.invalid:0", "cannot be resolved")],
+    [
+        ("192.0.2.1:0", "no address of this machine"),
+        ("no.such.invalid:0", "cannot be resolved"),
+        ("a..b:0", "cannot be resolved"),
+    ],
 )
 async def test_address_of_somebody_else_is_told(start_server: StartServer, address: str, why: str) -> None:
     with pytest.raises(SettingsError, match=why):

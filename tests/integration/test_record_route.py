@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from routeguide.pb import route_guide_pb2 as pb
-from tests.conftest import StartServer
+from tests.conftest import CHANNEL_OPTIONS, StartServer
 from tests.support.wire import DEADLINE, Stub, failure, point, reason, violations
 
 POST_ROUTE = [
@@ -78,10 +78,10 @@ async def test_point_beyond_the_globe_is_named_by_its_index(stub: Stub) -> None:
     }
 
 
-@pytest.mark.parametrize("sent", [50, 51])
+@pytest.mark.parametrize("sent", [50, 51, 5000])
 async def test_more_points_than_the_limit(start_server: StartServer, storage_url: str, sent: int) -> None:
     server = await start_server(storage_url=storage_url, max_stream_messages=50)
-    async with grpc.aio.insecure_channel(server.address) as channel:
+    async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
         record_route = channel.stream_unary(
             "/routeguide.RouteGuide/RecordRoute",
             request_serializer=pb.Point.SerializeToString,

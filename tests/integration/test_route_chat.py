@@ -8,7 +8,7 @@ import grpc
 
 from routeguide.pb import route_guide_pb2 as pb
 from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
-from tests.conftest import StartServer
+from tests.conftest import CHANNEL_OPTIONS, StartServer
 from tests.support.wire import DEADLINE, Stub, drained, failure, next_note, note, reason, violations
 
 POST_NOTES = [
@@ -88,7 +88,7 @@ async def test_exactly_one_sees_the_other(stub: Stub) -> None:
 
 async def test_note_that_is_too_long(start_server: StartServer, storage_url: str) -> None:
     server = await start_server(storage_url=storage_url, max_note_bytes=10)
-    async with grpc.aio.insecure_channel(server.address) as channel:
+    async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
         stub: Stub = RouteGuideStub(channel)
         assert await chatted(stub, [note(1, 1, "ä" * 5)]) == []
         call = stub.RouteChat(iter([note(1, 1, "fits"), note(1, 1, "ä" * 5 + "!")]), timeout=DEADLINE)
@@ -101,7 +101,7 @@ async def test_note_that_is_too_long(start_server: StartServer, storage_url: str
 
 async def test_more_notes_than_the_limit(start_server: StartServer, storage_url: str) -> None:
     server = await start_server(storage_url=storage_url, max_stream_messages=3)
-    async with grpc.aio.insecure_channel(server.address) as channel:
+    async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
         stub: Stub = RouteGuideStub(channel)
         call = stub.RouteChat((note(1, 1, str(i)) for i in range(4)), timeout=DEADLINE)
         error = await failure(drained(call))
@@ -122,7 +122,7 @@ async def test_location_beyond_the_globe_keeps_the_notes_before_it(stub: Stub) -
 
 async def test_retention_bounds_the_reply(start_server: StartServer, storage_url: str) -> None:
     server = await start_server(storage_url=storage_url, notes_per_location=3)
-    async with grpc.aio.insecure_channel(server.address) as channel:
+    async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
         stub: Stub = RouteGuideStub(channel)
         await chatted(stub, [note(2, 2, str(i)) for i in range(10)])
 

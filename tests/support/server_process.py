@@ -61,11 +61,10 @@ class ServerProcess:
         return None
 
 
-@asynccontextmanager
-async def server_process(*flags: str, **variables: str) -> AsyncGenerator[ServerProcess, None]:
-    """Starts `routeguide serve` on a free port with `flags` and variables; kills it at the end."""
+async def start(*flags: str, **variables: str) -> asyncio.subprocess.Process:
+    """Starts `routeguide serve` on a free port with `flags` and variables, and does not wait for it."""
     settings = {f"ROUTEGUIDE_{name.upper()}": value for name, value in variables.items()}
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         *COMMAND,
         "serve",
         "--listen=localhost:0",
@@ -75,6 +74,12 @@ async def server_process(*flags: str, **variables: str) -> AsyncGenerator[Server
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
+
+
+@asynccontextmanager
+async def server_process(*flags: str, **variables: str) -> AsyncGenerator[ServerProcess, None]:
+    """A server that is ready; it is killed at the end."""
+    process = await start(*flags, **variables)
     try:
         server = ServerProcess(process)
         server.address = (await server.logged("serving"))["address"]

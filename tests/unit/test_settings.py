@@ -51,7 +51,14 @@ def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ROUTEGUIDE_SERVICE_HOST", "ROUTEGUIDE_PORT", "ROUTEGUIDE_PORT_50051_TCP_ADDR"]
+    "name",
+    [
+        "ROUTEGUIDE_SERVICE_HOST",
+        "ROUTEGUIDE_PORT",
+        "ROUTEGUIDE_PORT_50051_TCP_ADDR",
+        "ROUTEGUIDE_GRPC_SERVICE_PORT_HTTP2",
+        "ROUTEGUIDE_GRPC_PORT_50051_TCP",
+    ],
 )
 def test_what_kubernetes_injects_is_no_mistake(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "tcp://10.0.0.1:50051")
@@ -90,6 +97,26 @@ def test_good_storage_urls(url: str) -> None:
 def test_bad_storage_urls(url: str) -> None:
     with pytest.raises(SettingsError, match="ROUTEGUIDE_STORAGE_URL"):
         Settings.load({"storage_url": url})
+
+
+def test_misspelt_names_in_dotenv_are_told_too(dotenv: Path) -> None:
+    dotenv.write_text("ROUTEGUIDE_LISTENN=localhost:1\nOTHER=x\n")
+
+    with pytest.raises(SettingsError, match="did you mean ROUTEGUIDE_LISTEN"):
+        Settings.load()
+
+
+def test_dotenv_that_cannot_be_read_is_told(dotenv: Path) -> None:
+    dotenv.write_bytes(b"ROUTEGUIDE_LISTEN=\xff\xfe\n")
+
+    with pytest.raises(SettingsError, match=r"\.env: it cannot be read"):
+        Settings.load()
+
+
+def test_largest_age_is_one_that_every_backend_can_count_with() -> None:
+    assert Settings.load({"notes_max_age": "1e10"}).notes_max_age == 1e10
+    with pytest.raises(SettingsError, match="ROUTEGUIDE_NOTES_MAX_AGE"):
+        Settings.load({"notes_max_age": "1e11"})
 
 
 def test_longest_note_must_fit_a_request() -> None:

@@ -8,7 +8,7 @@ storage closed.
 import asyncio
 import signal
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -49,15 +49,26 @@ class RunningServer:
         return f"{self.host}:{self.port}"
 
 
-async def serve(settings: Settings, stop: asyncio.Event | None = None) -> None:
-    """Serves until SIGTERM, SIGINT or `stop`, then drains. A second signal ends the process at once.
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
 
     Raises:
         SettingsError, StorageError, FeatureFileError: the server cannot start; nothing is left open.
     """
-    stop = stop or asyncio.Event()
-    _stop_on_signals(stop)
+    ready, stop = asyncio.Event(), asyncio.Event()
+    running = asyncio.create_task(_serve_until(stop, settings, ready))
+    # Starting may take long: a million features to seed. It undoes itself when it is cancelled.
+    _on_first_signal(lambda: stop.set() if ready.is_set() else running.cancel())
+    await asyncio.wait([running])
+    if running.cancelled():
+        _log.info("stopped before it was ready")
+    else:
+        running.result()
+
+
+async def _serve_until(stop: asyncio.Event, settings: Settings, ready: asyncio.Event) -> None:
     async with serving(settings):
+        ready.set()
         await stop.wait()
 
 
@@ -72,9 +83,10 @@ async def serving(settings: Settings) -> AsyncGenerator[RunningServer, None]:
         server.add_generic_rpc_handlers(
             (MethodTable(_methods(settings, storage, readiness), interceptor),),
         )
-        stack.push_async_callback(_drain, server, readiness, interceptor, settings)
+        stack.push_async_callback(server.stop, None)  # for a start that fails; after a drain it does nothing
         port = listen(server, settings.listen)
         await server.start()
+        stack.push_async_callback(_drain, server, readiness, interceptor, settings)
         readiness.become(State.READY)
         running = RunningServer(_host(settings.listen), port)
         _log.info("serving", address=running.address, version=__version__)
@@ -129,18 +141,18 @@ async def _drain(
     _log.info("stopped", seconds=round(time.monotonic() - started, 3))
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    """The first signal sets `stop`; the next one has its default effect, which ends the process."""
+def _on_first_signal(begin_to_stop: Callable[[], object]) -> None:
+    """Calls `begin_to_stop` at the first signal; the next one has its default effect: it ends the process."""
     loop = asyncio.get_running_loop()
 
-    def begin_to_stop() -> None:
-        stop.set()
+    def act() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
+        begin_to_stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, begin_to_stop)
+        loop.add_signal_handler(number, act)
 
 
 def _host(address: str) -> str:

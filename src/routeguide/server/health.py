@@ -38,7 +38,7 @@ class HealthServicer:
         service = await _service_asked_for(requests)
         if service not in self._known:
             context.set_code(grpc.StatusCode.NOT_FOUND)
-            context.set_details(f"unknown service {service!r}")
+            context.set_details("this server has no service of that name")
             return None
         return _response(self._status_of(service))
 

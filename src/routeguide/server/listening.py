@@ -9,6 +9,11 @@ import grpc
 from routeguide.errors import SettingsError
 from routeguide.settings import variable
 
+_OBSTACLES: dict[int | None, str] = {
+    errno.EADDRINUSE: "another process is listening there",
+    errno.EACCES: "this user may not open that port; those below 1024 are for root",
+}
+
 
 def listen(server: grpc.aio.Server, address: str) -> int:
     """Makes `server` listen on `address` and returns the port, which matters where it was 0.
@@ -16,7 +21,7 @@ def listen(server: grpc.aio.Server, address: str) -> int:
     Raises:
         SettingsError: the address is taken, or none of this machine's.
     """
-    _refuse_taken(address)
+    _refuse_unavailable(address)
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
@@ -24,8 +29,8 @@ def listen(server: grpc.aio.Server, address: str) -> int:
     return port
 
 
-def _refuse_taken(address: str) -> None:
-    """Fails where any interface that `address` names is taken.
+def _refuse_unavailable(address: str) -> None:
+    """Fails where any interface that `address` names cannot be had.
 
     grpc is content with one: where somebody else listens on 127.0.0.1 it would serve [::1] alone, and half
     the clients of localhost would talk to the wrong server.
@@ -35,26 +40,28 @@ def _refuse_taken(address: str) -> None:
         candidates = socket.getaddrinfo(
             parts.hostname, parts.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise _cannot_listen(address, "the host name cannot be resolved") from error
     for family, kind, protocol, _, endpoint in candidates:
-        if _is_taken(family, kind, protocol, endpoint):
-            raise _cannot_listen(address, "another process is listening there")
+        obstacle = _OBSTACLES.get(_bind_error(family, kind, protocol, endpoint))
+        if obstacle is not None:
+            raise _cannot_listen(address, obstacle)
 
 
-def _is_taken(family: int, kind: int, protocol: int, endpoint: tuple[object, ...]) -> bool:
+def _bind_error(family: int, kind: int, protocol: int, endpoint: tuple[object, ...]) -> int | None:
+    """The errno of binding to `endpoint`; None where that works, or the machine has no such addresses."""
     try:
         probe = socket.socket(family, kind, protocol)
     except OSError:
-        return False  # an address family that this machine does not have
+        return None
     with probe:
         # As grpc does: an address in TIME_WAIT is free, one with a listener is not.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(endpoint)
         except OSError as error:
-            return error.errno == errno.EADDRINUSE
-    return False
+            return error.errno
+    return None
 
 
 def _cannot_listen(address: str, why: str) -> SettingsError:

@@ -12,7 +12,7 @@ class State(Enum):
     DRAINING = "draining"
     """Still serving, but asking its callers to go elsewhere."""
     STOPPING = "stopping"
-    """Takes no more calls; those that only wait for news end now."""
+    """Takes no more calls; watchers of its health are sent away."""
 
 
 class Readiness:
@@ -21,10 +21,6 @@ class Readiness:
     def __init__(self) -> None:
         self._state = State.STARTING
         self._changed = asyncio.Event()
-
-    @property
-    def state(self) -> State:
-        return self._state
 
     @property
     def is_ready(self) -> bool:

@@ -20,6 +20,7 @@ from routeguide.server.methods import Method
 
 V1ALPHA = "grpc.reflection.v1alpha"
 V1 = "grpc.reflection.v1"
+_V1_FILE = "grpc/reflection/v1/reflection.proto"
 SERVICES = tuple(f"{package}.ServerReflection" for package in (V1ALPHA, V1))
 
 
@@ -56,7 +57,10 @@ class _Pool:
 
     def __init__(self) -> None:
         self._pool = descriptor_pool.Default()
-        self._pool.AddSerializedFile(encode(_v1_descriptor()))  # the same file again is harmless
+        try:
+            self._pool.FindFileByName(_V1_FILE)
+        except KeyError:
+            self._pool.AddSerializedFile(encode(_v1_descriptor()))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pool, name)
@@ -72,7 +76,8 @@ def _v1_descriptor() -> descriptor_pb2.FileDescriptorProto:
     """The descriptor of v1alpha under the name of v1."""
     file = descriptor_pb2.FileDescriptorProto()
     reflection_pb2.DESCRIPTOR.CopyToProto(file)
-    file.name = "grpc/reflection/v1/reflection.proto"
+    file.name = _V1_FILE
+    file.ClearField("options")  # v1alpha's say that it is deprecated
     file.package = V1
     for message in file.message_type:
         for field in message.field:

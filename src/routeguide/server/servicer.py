@@ -19,15 +19,18 @@ from routeguide.conversion import (
     note_to_pb,
     summary_to_pb,
 )
-from routeguide.errors import FieldViolation, InvalidInput, RequestRefused
+from routeguide.errors import FieldViolation, InvalidInput
 from routeguide.server.interceptor import Context, Requests
 from routeguide.server.methods import Method
 from routeguide.service.route_guide import RouteGuide
 
 _Model = TypeVar("_Model")
 
-_HEARING = 0.2
-"""Seconds for which a refused stream is still read."""
+_PAUSE = 0.2
+"""Seconds of silence after which a failed stream is no longer read."""
+
+_LONGEST_HEARING = 5.0
+"""Seconds after which it is no longer read even though it still talks."""
 
 
 class RouteGuideServicer:
@@ -84,18 +87,25 @@ async def only_request(requests: Requests) -> bytes:
 
 @asynccontextmanager
 async def _heard_out(requests: Requests) -> AsyncGenerator[None, None]:
-    """Lets a client whose stream is refused finish what it is sending, for a moment.
+    """Lets a client whose stream fails finish what it is sending, while it does so without a pause.
 
-    grpc.aio's own client reports INTERNAL instead of the status when the call ends under one of its writes.
+    grpc.aio's own client reports INTERNAL instead of the status when the call ends under one of its writes
+    (grpc/grpc#36066).
     """
     try:
         yield
-    except RequestRefused:
+    except Exception:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_HEARING):
-                async for _ in requests:
-                    pass
+            await _hear_out(requests)
         raise
+
+
+async def _hear_out(requests: Requests) -> None:
+    now = asyncio.get_running_loop().time
+    end = now() + _LONGEST_HEARING
+    async with asyncio.timeout(_PAUSE) as patience:
+        async for _ in requests:
+            patience.reschedule(min(now() + _PAUSE, end))
 
 
 async def _decoded(

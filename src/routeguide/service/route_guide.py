@@ -105,7 +105,8 @@ class RouteGuide:
 
 
 def _whole_metres(distance: float) -> int:
-    if distance > _LARGEST_INT32:
-        description = f"{distance:.0f} metres do not fit the wire's int32 (at most {_LARGEST_INT32})"
+    whole = int(distance)
+    if whole > _LARGEST_INT32:
+        description = f"{whole} metres do not fit the wire's int32 (at most {_LARGEST_INT32})"
         raise ResultOutOfRange([FieldViolation("distance", description)])
-    return int(distance)
+    return whole
