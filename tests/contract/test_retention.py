@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from routeguide.domain.models import Point, RouteNote
 from routeguide.storage.base import Retention
 from tests.contract.conftest import OpenStore, messages_at
@@ -64,6 +66,32 @@ async def test_the_total_holds_for_notes_that_arrive_together(open_store: OpenSt
     async with open_store(Retention(total=10)) as store:
         await asyncio.gather(*(store.notes.post(RouteNote(Point(each, 0), "")) for each in range(500)))
         assert await store.notes.count() == 10
+
+
+@pytest.mark.parametrize(("per_location", "total"), [(1, 10), (2, 7), (3, 3), (5, 2), (1, 1)])
+async def test_a_busy_location_takes_no_others_place(
+    open_store: OpenStore, per_location: int, total: int
+) -> None:
+    """Both limits together, against their definition: what a location has dropped makes room for others."""
+    retention = Retention(per_location=per_location, total=total)
+    kept: list[RouteNote] = []
+    async with open_store(retention) as store:
+        for number in range(120):
+            location = Point(0 if number % 4 else number % 7, 0)
+            note = RouteNote(location, str(number))
+            here = [each for each in kept if each.location == location]
+            assert list(await store.notes.post(note)) == here
+            crowded_out = here[: max(0, len(here) + 1 - per_location)]
+            kept = [*(each for each in kept if each not in crowded_out), note][-total:]
+            assert await store.notes.count() == len(kept)
+
+
+async def test_what_one_place_has_dropped_counts_no_more(open_store: OpenStore) -> None:
+    async with open_store(Retention(per_location=1, total=10)) as store:
+        await store.notes.post(RouteNote(HERE, "precious"))
+        for each in range(10):
+            await store.notes.post(RouteNote(Point(1, 1), str(each)))
+        assert await messages_at(store, HERE) == ["precious"]
 
 
 async def test_an_old_note_is_no_longer_sent(open_store: OpenStore) -> None:

@@ -6,7 +6,7 @@ here awaits, so every method is atomic for the tasks of the event loop.
 
 import asyncio
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -96,60 +96,52 @@ class _KeptNote(NamedTuple):
 
 
 class MemoryNoteRepository(NoteRepository):
-    """Notes in one queue per location, and the order of all of them in another."""
+    """Every note in the order of storing, and a queue of them per location; a note leaves both at once."""
 
     def __init__(self, is_open: _Open, retention: Retention, clock: Callable[[], float]) -> None:
         self._is_open = is_open
         self._retention = retention
         self._clock = clock
-        self._kept: dict[Point, deque[_KeptNote]] = {}
         self._posted = 0
-        self._order: deque[Point] = deque()
-        """Where each of the newest notes was posted; the last one is note number `_posted`."""
+        # A plain dict would search from its first entry ever for the oldest one that is left.
+        self._kept: OrderedDict[int, _KeptNote] = OrderedDict()
+        self._at: dict[Point, deque[_KeptNote]] = {}
 
     async def post(self, note: RouteNote) -> Sequence[RouteNote]:
         self._is_open.check()
         now = self._clock()
         self._drop_outdated(now)
-        kept = self._kept.setdefault(note.location, deque())
-        earlier = [each.note for each in kept]
+        here = self._at.setdefault(note.location, deque())
+        earlier = [each.note for each in here]
         self._posted += 1
-        kept.append(_KeptNote(self._posted, now, note))
-        self._order.append(note.location)
-        if len(kept) > self._retention.per_location:
-            kept.popleft()
-        if len(self._order) > self._retention.total:
-            self._drop_oldest()
+        kept = self._kept[self._posted] = _KeptNote(self._posted, now, note)
+        here.append(kept)
+        if len(here) > self._retention.per_location:
+            self._drop(here[0])
+        if len(self._kept) > self._retention.total:
+            self._drop(self._oldest())
         return earlier
 
     async def count(self) -> int:
         self._is_open.check()
         self._drop_outdated(self._clock())
-        return sum(map(len, self._kept.values()))
+        return len(self._kept)
 
     def _drop_outdated(self, now: float) -> None:
-        if not self._retention.max_age:
-            return
-        while self._order:
-            oldest = self._oldest()
-            if oldest is not None and oldest.stored_at >= now - self._retention.max_age:
-                return
-            self._drop_oldest()
+        if self._retention.max_age:
+            while self._kept and self._oldest().stored_at < now - self._retention.max_age:
+                self._drop(self._oldest())
 
-    def _oldest(self) -> _KeptNote | None:
-        """The note that `_order` begins with; None where its location has already dropped it."""
-        number = self._posted - len(self._order) + 1
-        kept = self._kept.get(self._order[0])
-        return kept[0] if kept and kept[0].number == number else None
+    def _oldest(self) -> _KeptNote:
+        return next(iter(self._kept.values()))
 
-    def _drop_oldest(self) -> None:
-        oldest = self._oldest()
-        location = self._order.popleft()
-        if oldest is None:
-            return
-        self._kept[location].popleft()
-        if not self._kept[location]:
-            del self._kept[location]
+    def _drop(self, oldest: _KeptNote) -> None:
+        """Forgets a note that is the oldest of its location."""
+        del self._kept[oldest.number]
+        here = self._at[oldest.note.location]
+        here.popleft()
+        if not here:
+            del self._at[oldest.note.location]
 
 
 class MemoryStorage(Storage):
