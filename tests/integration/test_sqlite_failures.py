@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import count
@@ -20,6 +21,8 @@ from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its na
 from tests.support.sqlite_processes import locked
 
 HERE = Point(0, 0)
+SLACK = 0.4
+"""Seconds by which a busy machine may be late."""
 FEATURES = [Feature(f"number {each}", Point(each, each)) for each in range(2_000)]
 
 
@@ -48,6 +51,30 @@ async def test_while_another_process_holds_the_lock_reads_go_on_and_writes_are_r
         _assert_tells_clients_nothing(refused.value, tmp_path)
         assert list(await store.notes.post(RouteNote(HERE, "kept"))) == []
         assert await store.features.count() == len(FEATURES)
+
+
+async def test_a_crowd_that_waits_for_a_lock_is_refused_within_twice_the_timeout(tmp_path: Path) -> None:
+    patience = 0.5
+    path = tmp_path / "routeguide.db"
+    async with store_at(path, patience) as store:
+        with locked(path):
+            started = time.monotonic()
+            posts = [asyncio.ensure_future(_timed_post(store, each)) for each in range(640)]
+            await asyncio.wait(posts, timeout=patience / 2)
+            posts += [asyncio.ensure_future(_timed_post(store, each)) for each in range(640, 1_280)]
+            waits = await asyncio.gather(*posts)
+            assert time.monotonic() - started < 3 * patience
+        assert max(waits) < 2 * patience + SLACK
+        assert min(waits) > patience / 2
+        assert list(await store.notes.post(RouteNote(HERE, "welcome again"))) == []
+
+
+async def _timed_post(store: Storage, number: int) -> float:
+    """The seconds after which the note was refused."""
+    started = time.monotonic()
+    with pytest.raises(StorageUnavailable):
+        await store.notes.post(RouteNote(HERE, str(number)))
+    return time.monotonic() - started
 
 
 async def test_a_short_lock_is_waited_for(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from routeguide.errors import StorageClosed, StorageUnavailable
+from routeguide.errors import StorageClosed, StorageFull, StorageUnavailable
 from routeguide.storage.coalescing import Coalescer
 
 
@@ -76,13 +76,33 @@ async def test_those_just_answered_join_the_next_trip() -> None:
 
 async def test_a_failure_concerns_its_own_batch_alone() -> None:
     store = Store()
-    store.failure = StorageUnavailable("locked")
+    store.failure = StorageFull("no room")
     failing = store.ask(1, 2)
-    store.let_go()
+    await turns()
+    others = store.ask(3)
+    await turns()
+    store.gate.release()
     results = await asyncio.gather(*failing, return_exceptions=True)
-    assert [str(each) for each in results] == ["locked", "locked"]
+    assert [str(each) for each in results] == ["no room", "no room"]
     store.failure = None
-    assert await store.coalescer.submit(3) == 6
+    store.let_go()
+    assert await asyncio.gather(*others) == [6]
+
+
+async def test_who_waited_all_through_a_trip_to_an_unreachable_store_waits_no_longer() -> None:
+    store = Store(max_batch=2)
+    waited_all_along = store.ask(1, 2, 3, 4, 5)
+    await turns()
+    came_later = store.ask(6, 7)
+    await turns()
+    store.failure = StorageUnavailable("locked")
+    store.gate.release()
+    results = await asyncio.gather(*waited_all_along, return_exceptions=True)
+    assert [str(each) for each in results] == ["locked"] * 5
+    store.failure = None
+    store.let_go()
+    assert await asyncio.gather(*came_later) == [12, 14]
+    assert store.batches == [[1, 2], [6, 7]]
 
 
 async def test_a_caller_that_leaves_while_waiting_is_left_out() -> None:

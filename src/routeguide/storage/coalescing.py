@@ -10,18 +10,22 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from routeguide.errors import StorageClosed
+from routeguide.errors import StorageClosed, StorageUnavailable
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+
+_Batch = list[tuple[Item, asyncio.Future[Answer]]]
 
 
 class Coalescer(Generic[Item, Answer]):
     """Gathers items into batches and runs one batch at a time, in the order of arrival.
 
     `run` takes a batch and returns one answer per item, in the same order. When it raises, every
-    caller of that batch gets that exception. It runs in a task of its own: a caller that is
-    cancelled stops waiting, and neither harms the batch nor takes the others with it.
+    caller of that batch gets that exception; when it raises StorageUnavailable, so does everyone who
+    has waited since that batch set out. Thus no caller waits out more than two failing trips, however
+    many wait. It runs in a task of its own: a caller that is cancelled stops waiting, and neither
+    harms the batch nor takes the others with it.
     """
 
     def __init__(
@@ -68,20 +72,23 @@ class Coalescer(Generic[Item, Answer]):
             self._worker = None
             self._refuse_waiting()  # there are some only if this task was cancelled
 
-    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
+    def _next_batch(self) -> _Batch[Item, Answer]:
         """Up to `max_batch` of the items that wait, less those whose callers have gone."""
-        batch: list[tuple[Item, asyncio.Future[Answer]]] = []
+        batch: _Batch[Item, Answer] = []
         while self._waiting and len(batch) < self._max_batch:
             item, answer = self._waiting.popleft()
             if not answer.done():
                 batch.append((item, answer))
         return batch
 
-    async def _travel(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+    async def _travel(self, batch: _Batch[Item, Answer]) -> None:
         if not batch:
             return
+        left_behind = len(self._waiting)
         try:
             answers = await self._run([item for item, _ in batch])
+        except StorageUnavailable as error:
+            _refuse([*batch, *self._first(left_behind)], error)
         except Exception as error:  # noqa: BLE001  # passed on to everyone whom it concerns
             _refuse(batch, error)
         except BaseException:
@@ -92,6 +99,10 @@ class Coalescer(Generic[Item, Answer]):
             for (_, caller), answer in zip(batch, answers, strict=True):
                 if not caller.done():
                     caller.set_result(answer)
+
+    def _first(self, number: int) -> _Batch[Item, Answer]:
+        """Takes so many of those that wait; fewer, if the coalescer was closed meanwhile."""
+        return [self._waiting.popleft() for _ in range(min(number, len(self._waiting)))]
 
     def _refuse_waiting(self) -> None:
         _refuse(self._waiting, _closed())
