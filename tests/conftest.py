@@ -26,7 +26,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
-    monkeypatch.setattr("routeguide.settings.DOTENV", Path("/nonexistent/.env"))
+    monkeypatch.setattr("routeguide.settings.loading.DOTENV", Path("/nonexistent/.env"))
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -46,7 +46,7 @@ def test_a_flag_wins_over_a_variable_and_a_variable_over_dotenv(
 ) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_text("ROUTEGUIDE_DRAIN_DELAY=1\nROUTEGUIDE_STOP_GRACE=1\nROUTEGUIDE_NOTES_TOTAL=1\n")
-    monkeypatch.setattr("routeguide.settings.DOTENV", dotenv)
+    monkeypatch.setattr("routeguide.settings.loading.DOTENV", dotenv)
     for field in ("drain_delay", "stop_grace"):
         monkeypatch.setenv(variable(field), "2")
 
@@ -73,7 +73,7 @@ def test_check_reports_every_error_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert result.exit_code == 1
     assert result.stdout == ""
     beginnings = [line.partition(":")[0] for line in result.stderr.splitlines()]
-    assert beginnings == ["ROUTEGUIDE_STORAG_URL", "--listen", "ROUTEGUIDE_NOTES_TOTAL", "--stop-grace"]
+    assert beginnings == ["ROUTEGUIDE_STORAG_URL", "--listen", "--stop-grace", "ROUTEGUIDE_NOTES_TOTAL"]
 
 
 def test_check_says_ok() -> None:

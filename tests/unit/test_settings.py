@@ -11,7 +11,7 @@ from routeguide.settings import Settings, masked, source_of
 @pytest.fixture
 def dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     path = tmp_path / ".env"
-    monkeypatch.setattr("routeguide.settings.DOTENV", path)
+    monkeypatch.setattr("routeguide.settings.loading.DOTENV", path)
     return path
 
 

@@ -1,0 +1,78 @@
+"""Loads the settings: the only reader of the environment.
+
+A flag wins over a variable, a variable over `.env` in the working directory, and that over the default.
+`Settings.load` reports everything that is wrong at once, each with the name of its variable. `.env.example`
+lists every setting; a test holds the two together.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
+
+from routeguide.errors import SettingsError
+from routeguide.settings.limits import LimitSettings
+from routeguide.settings.names import PREFIX, unknown, variable
+from routeguide.settings.serving import ServingSettings
+from routeguide.settings.storage import StorageSettings
+
+DOTENV = Path(".env")
+
+
+class Settings(LimitSettings, StorageSettings, ServingSettings, BaseSettings):
+    """The effective settings. Times are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, validate_default=True)
+
+    @classmethod
+    def load(cls, flags: Mapping[str, Any] | None = None) -> Self:
+        """The settings from `flags` (by field name), the environment and `.env`.
+
+        Raises:
+            SettingsError: with one line for every problem, unknown variables included.
+        """
+        problems = unknown({*os.environ, *_dotenv_names()}, cls.model_fields)
+        try:
+            settings = cls(_env_file=DOTENV, **(flags or {}))
+        except ValidationError as error:
+            raise SettingsError(problems + [_describe(each) for each in error.errors()]) from None
+        if problems:
+            raise SettingsError(problems)
+        return settings
+
+
+def source_of(field: str, flags: Mapping[str, Any]) -> str:
+    """Where the effective value of a setting comes from: flag, variable, .env or default."""
+    if field in flags:
+        return "flag"
+    if field in EnvSettingsSource(Settings)():
+        return "variable"
+    if field in DotEnvSettingsSource(Settings, env_file=DOTENV)():
+        return str(DOTENV)
+    return "default"
+
+
+def masked(value: object) -> str:
+    """A setting's value as text that may be shown: the password of a URL is hidden."""
+    return re.sub(r"(://[^/:@]*:)[^@]*@", r"\1****@", str(value))
+
+
+def _dotenv_names() -> list[str]:
+    try:
+        return list(dotenv_values(DOTENV))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{DOTENV}: it cannot be read ({error})"]) from error
+
+
+def _describe(error: Any) -> str:
+    """One line for one of pydantic's errors, which begins with the variable's name."""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return message
+    field = str(error["loc"][0])
+    return f"{variable(field)}: {message} (it is {masked(error['input'])!r})"

@@ -1,0 +1,54 @@
+"""Where the server listens, how it stops, what it logs."""
+
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, field_validator
+
+
+class ServingSettings(BaseModel):
+    """Times are in seconds."""
+
+    listen: str = Field(
+        "localhost:50051",
+        description="Address and port to serve on; port 0 takes a free one, [::] is every interface.",
+    )
+    reflection: bool = Field(True, description="Whether grpcurl and others may ask for the schema.")
+    drain_delay: float = Field(
+        0.0, ge=0, le=3600, description="Seconds to keep serving, reported not ready, after SIGTERM."
+    )
+    stop_grace: float = Field(
+        10.0,
+        ge=0,
+        le=3600,
+        description="Seconds that calls in flight may take to finish once the listener is closed.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto is console on a terminal and json elsewhere."
+    )
+    fast_delivery: bool = Field(
+        True, description="Deliver gRPC events to the loop without a socket in between."
+    )
+    batch_scheduling: bool = Field(
+        True, description="Ask Linux for SCHED_BATCH, which spares context switches."
+    )
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _case_does_not_matter(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("listen")
+    @classmethod
+    def _listen_has_host_and_port(cls, value: str) -> str:
+        try:
+            parts = urlsplit(f"//{value}")
+            valid = bool(parts.hostname) and parts.port is not None and parts.netloc == value
+        except ValueError:
+            valid = False
+        if not valid or "@" in value:
+            raise ValueError(
+                "must be HOST:PORT with a port of 0 to 65535, such as localhost:50051 or [::]:50051"
+            )
+        return value

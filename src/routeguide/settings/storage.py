@@ -1,0 +1,50 @@
+"""Where features and notes are kept, and how many of them."""
+
+import re
+
+from pydantic import BaseModel, Field, field_validator
+
+_STORAGE_URL = re.compile(r"memory://|sqlite:///[^?#]+")
+
+
+class StorageSettings(BaseModel):
+    """Times are in seconds."""
+
+    storage_url: str = Field(
+        "sqlite:///data/routeguide.db",
+        description="Where features and notes are kept: memory://, sqlite:///relative or sqlite:////absolute.",
+    )
+    storage_timeout: float = Field(
+        5.0,
+        gt=0,
+        le=60,
+        description="Seconds that a statement waits for a database that somebody else has locked.",
+    )
+    auto_migrate: bool = Field(
+        False,
+        description="Bring a database that is behind the code up to date at start, instead of refusing it.",
+    )
+    seed_features: str = Field(
+        "sample",
+        min_length=1,
+        description="Features for a store that has none: sample (the shipped 100), a file, or none.",
+    )
+    notes_per_location: int = Field(
+        100, ge=1, le=10_000, description="Notes that a location keeps; the newest stay."
+    )
+    notes_total: int = Field(
+        1_000_000, ge=1, le=10**12, description="Notes that the store keeps in all; the newest stay."
+    )
+    notes_max_age: float = Field(
+        0.0,
+        ge=0,
+        le=1e10,
+        description="Seconds after which a note is dropped; 0 keeps notes for ever.",
+    )
+
+    @field_validator("storage_url")
+    @classmethod
+    def _storage_url_is_known(cls, value: str) -> str:
+        if not _STORAGE_URL.fullmatch(value):
+            raise ValueError("must be memory://, sqlite:///relative/path or sqlite:////absolute/path")
+        return value
