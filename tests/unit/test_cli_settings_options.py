@@ -110,4 +110,4 @@ def test_text_has_a_line_for_each_setting_which_no_width_cuts(monkeypatch: pytes
     lines = invoke("--storage-url", f"sqlite:///{path}").output.splitlines()
 
     assert len(lines) == len(Settings.model_fields) + 1
-    assert lines[2].split() == ["storage_url", f"sqlite:///{path}", "flag", "ROUTEGUIDE_STORAGE_URL"]
+    assert ["storage_url", f"sqlite:///{path}", "flag", "ROUTEGUIDE_STORAGE_URL"] in map(str.split, lines)
