@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dotenv import dotenv_values
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from routeguide.errors import SettingsError
@@ -40,10 +40,17 @@ class Settings(LimitSettings, StorageSettings, ServingSettings, BaseSettings):
         try:
             settings = cls(_env_file=DOTENV, **(flags or {}))
         except ValidationError as error:
-            raise SettingsError(problems + [_describe(each) for each in error.errors()]) from None
+            problems += [line for each in error.errors() for line in _described(each)]
+            raise SettingsError(problems) from None
         if problems:
             raise SettingsError(problems)
         return settings
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if problems := list(self.contradictions()):
+            raise ValueError("\n".join(problems))
+        return self
 
 
 def source_of(field: str, flags: Mapping[str, Any]) -> str:
@@ -69,10 +76,10 @@ def _dotenv_names() -> list[str]:
         raise SettingsError([f"{DOTENV}: it cannot be read ({error})"]) from error
 
 
-def _describe(error: Any) -> str:
-    """One line for one of pydantic's errors, which begins with the variable's name."""
+def _described(error: Any) -> list[str]:
+    """The lines for one of pydantic's errors, each of which begins with a variable's name."""
     message = str(error["msg"]).removeprefix("Value error, ")
     if not error["loc"]:
-        return message
+        return message.splitlines()
     field = str(error["loc"][0])
-    return f"{variable(field)}: {message} (it is {masked(error['input'])!r})"
+    return [f"{variable(field)}: {message} (it is {masked(error['input'])!r})"]

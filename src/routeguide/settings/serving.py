@@ -3,10 +3,12 @@
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
+
+from routeguide.settings.concern import Concern
 
 
-class ServingSettings(BaseModel):
+class ServingSettings(Concern):
     """Times are in seconds."""
 
     listen: str = Field(

@@ -2,12 +2,14 @@
 
 import re
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
+
+from routeguide.settings.concern import Concern
 
 _STORAGE_URL = re.compile(r"memory://|sqlite:///[^?#]+")
 
 
-class StorageSettings(BaseModel):
+class StorageSettings(Concern):
     """Times are in seconds."""
 
     storage_url: str = Field(

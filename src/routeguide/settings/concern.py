@@ -1,0 +1,16 @@
+"""What the settings of each concern have in common."""
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+
+class Concern(BaseModel):
+    """Settings that belong together; `Settings` inherits from all of them."""
+
+    def contradictions(self) -> Iterator[str]:
+        """A line, with the names of the variables, for each combination of valid values that cannot be had.
+
+        Those who override it yield from `super()` as well, so that every concern's lines are told at once.
+        """
+        yield from ()
