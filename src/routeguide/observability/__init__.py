@@ -1,0 +1,9 @@
+"""What the server tells its operators: logs, the access log, metrics and traces.
+
+Nothing here knows grpc or the settings: calls come as an `ObservedCall`, settings as plain values.
+"""
+
+from routeguide.observability.calls import CallObserver, ObservedCall
+from routeguide.observability.logs import configure_logging
+
+__all__ = ["CallObserver", "ObservedCall", "configure_logging"]
