@@ -56,6 +56,30 @@ class ResultOutOfRange(RequestRefused):
     """The answer is known but does not fit the type that the wire contract gives it."""
 
 
+class DeadlineExceeded(RouteGuideError):
+    """A call took longer than the server allows."""
+
+
+class Reconnect(RouteGuideError):
+    """The server ends a stream for a reason of its own; the client may open another at once."""
+
+
+class Overloaded(RouteGuideError):
+    """The server has more to do than its settings allow."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds after which another try makes sense."""
+
+
+class RateLimited(Overloaded):
+    """One client calls more often than it may."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("this client calls more often than it may", retry_after)
+
+
 class StorageError(RouteGuideError):
     """The store could not do what was asked."""
 
@@ -82,6 +106,13 @@ class SchemaBehind(StorageUnusable):
 
 class SchemaAhead(StorageUnusable):
     """The store's schema is newer than the code; only a newer release may open it."""
+
+
+class Unauthenticated(RouteGuideError):
+    """A call needs a token and has none that is valid. Nothing of what was presented is repeated."""
+
+    def __init__(self) -> None:
+        super().__init__("this server wants a valid token: authorization: Bearer ...")
 
 
 class FeatureFileError(RouteGuideError):

@@ -11,7 +11,9 @@ from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, Stream
 
 from tests.support.wire import DEADLINE
 
-HEADERS = [
+Headers = list[tuple[str, str]]
+
+HEADERS: Headers = [
     (":method", "POST"),
     (":scheme", "http"),
     (":authority", "localhost"),
@@ -49,15 +51,19 @@ class RawClient:
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._h2.initiate_connection()
 
-    async def call(self, path: str, data: Iterable[bytes] = (), *, end: bool = True) -> Response:
+    async def call(
+        self, path: str, data: Iterable[bytes] = (), *, end: bool = True, headers: Headers = HEADERS
+    ) -> Response:
         """Sends `data` on a new stream and returns how the stream ends."""
         async with asyncio.timeout(DEADLINE):
-            return await self._ended(self.begin(path, data, end=end))
+            return await self._ended(self.begin(path, data, end=end, headers=headers))
 
-    def begin(self, path: str, data: Iterable[bytes] = (), *, end: bool = True) -> int:
+    def begin(
+        self, path: str, data: Iterable[bytes] = (), *, end: bool = True, headers: Headers = HEADERS
+    ) -> int:
         """Sends `data` on a new stream and does not wait for anything; the stream's number."""
         stream = self._h2.get_next_available_stream_id()
-        self._h2.send_headers(stream, [(":path", path), *HEADERS])
+        self._h2.send_headers(stream, [(":path", path), *headers])
         for chunk in data:
             self._h2.send_data(stream, chunk)
         if end:

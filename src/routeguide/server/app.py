@@ -7,10 +7,10 @@ storage closed.
 
 import asyncio
 import signal
-import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
@@ -18,14 +18,20 @@ import structlog
 
 from routeguide import __version__
 from routeguide.pb import route_guide_pb2
+from routeguide.server.admission import Admission
+from routeguide.server.call import Method
+from routeguide.server.channel import channel_options
+from routeguide.server.drain import Timing, drain
 from routeguide.server.health import SERVICE as HEALTH_SERVICE
-from routeguide.server.health import HealthServicer
+from routeguide.server.health import BalancerCheck, HealthServicer
 from routeguide.server.interceptor import Interceptor
 from routeguide.server.listening import listen
-from routeguide.server.methods import Method, MethodTable
+from routeguide.server.methods import MethodTable
 from routeguide.server.readiness import Readiness, State
 from routeguide.server.reflection import ReflectionServicer
 from routeguide.server.servicer import RouteGuideServicer
+from routeguide.server.storage_probe import StorageProbe
+from routeguide.server.supervisor import Budgets, Supervisor
 from routeguide.service.route_guide import Limits, RouteGuide
 from routeguide.service.seeding import seed
 from routeguide.settings import Settings, masked
@@ -77,20 +83,35 @@ async def serving(settings: Settings) -> AsyncGenerator[RunningServer, None]:
     """A server that listens and is ready inside the block, and has drained and closed after it."""
     async with AsyncExitStack() as stack:
         storage = await stack.enter_async_context(_open_store(settings))
-        readiness = Readiness()
-        interceptor = Interceptor()
-        server = grpc.aio.server(options=_options(settings))
+        readiness = Readiness(needs_storage=settings.ready_needs_storage)
+        supervisor = Supervisor(_budgets(settings))
+        await stack.enter_async_context(_in_background(supervisor.watch()))
+        await stack.enter_async_context(_in_background(_probe(settings, storage, readiness).watch()))
+        interceptor = Interceptor(supervisor, Admission(supervisor, settings.max_concurrent_calls), None)
+        server = grpc.aio.server(options=channel_options(settings))
         server.add_generic_rpc_handlers(
             (MethodTable(_methods(settings, storage, readiness), interceptor),),
         )
         stack.push_async_callback(server.stop, None)  # for a start that fails; after a drain it does nothing
         port = listen(server, settings.listen)
         await server.start()
-        stack.push_async_callback(_drain, server, readiness, interceptor, settings)
-        readiness.become(State.READY)
+        timing = Timing(settings.drain_delay, settings.stop_grace, settings.platform_stop_timeout)
+        timing.log()
+        stack.push_async_callback(drain, server, readiness, supervisor, timing)
+        readiness.become(State.SERVING)
         running = RunningServer(_host(settings.listen), port)
         _log.info("serving", address=running.address, version=__version__)
         yield running
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None, None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 @asynccontextmanager
@@ -109,36 +130,23 @@ async def _open_store(settings: Settings) -> AsyncGenerator[Storage, None]:
     _log.info("storage closed")
 
 
+def _budgets(settings: Settings) -> Budgets:
+    return Budgets(settings.unary_timeout, settings.stream_idle_timeout, settings.stream_max_age)
+
+
+def _probe(settings: Settings, storage: Storage, readiness: Readiness) -> StorageProbe:
+    interval, timeout = settings.storage_probe_interval, settings.storage_timeout
+    return StorageProbe(storage, readiness, interval=interval, timeout=timeout)
+
+
 def _methods(settings: Settings, storage: Storage, readiness: Readiness) -> list[Method]:
     guide = RouteGuide(storage, Limits(settings.max_note_bytes, settings.max_stream_messages))
+    health = HealthServicer(readiness, [SERVICE], fails_when_not_ready=settings.health_check_fails)
     methods = RouteGuideServicer(guide).methods(SERVICE)
-    methods += HealthServicer(readiness, [SERVICE]).methods()
+    methods += health.methods() + BalancerCheck(readiness).methods()
     if settings.reflection:
         methods += ReflectionServicer([SERVICE, HEALTH_SERVICE]).methods()
     return methods
-
-
-def _options(settings: Settings) -> list[tuple[str, int]]:
-    return [
-        # Left at its default of 1, a second server on the same port silently gets half of the connections.
-        ("grpc.so_reuseport", 0),
-        ("grpc.max_receive_message_length", settings.max_request_bytes),
-    ]
-
-
-async def _drain(
-    server: grpc.aio.Server, readiness: Readiness, interceptor: Interceptor, settings: Settings
-) -> None:
-    """Lets go of the callers first, then of the calls."""
-    started = time.monotonic()
-    readiness.become(State.DRAINING)
-    _log.info("draining", delay=settings.drain_delay, grace=settings.stop_grace)
-    await asyncio.sleep(settings.drain_delay)
-    stopping = asyncio.create_task(server.stop(settings.stop_grace))
-    readiness.become(State.STOPPING)
-    await stopping
-    await interceptor.finished()
-    _log.info("stopped", seconds=round(time.monotonic() - started, 3))
 
 
 def _on_first_signal(begin_to_stop: Callable[[], object]) -> None:

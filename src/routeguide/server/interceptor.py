@@ -1,79 +1,78 @@
-"""What happens around every call, whatever its shape.
+"""The chain around every call, whatever its shape: request id, admission, budgets, errors, accounting.
 
 One function does it all: grpc runs interceptors inside the handler's task, one await each, and a chain of
 five would cost five times as much and could differ between the shapes.
 """
 
 import asyncio
-import uuid
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
 import structlog
 
+from routeguide.observability import CallObserver
+from routeguide.server.admission import Admission
+from routeguide.server.call import Call, Context, Method
 from routeguide.server.status import refusal_of, status_of
+from routeguide.server.supervisor import Supervisor
 
-Context = grpc.aio.ServicerContext[bytes, bytes]
-Requests = AsyncIterator[bytes]
-Behaviour = Callable[[Requests, Context], Awaitable[bytes | None]]
-"""A method: it reads encoded requests, writes or returns encoded responses, and raises domain errors."""
+Handler = Callable[[AsyncIterator[bytes], Context], Awaitable[bytes | None]]
+
+REQUEST_ID = "x-request-id"
 
 _log = structlog.get_logger(__name__)
 
 
 class Interceptor:
-    """Turns errors into statuses, and knows which calls are still running."""
+    """Admits calls, turns what they raise into statuses, and tells the observer how they ended."""
 
-    def __init__(self) -> None:
-        self._running: set[asyncio.Task[object]] = set()
+    def __init__(self, supervisor: Supervisor, admission: Admission, observer: CallObserver | None) -> None:
+        self._supervisor = supervisor
+        self._admission = admission
+        self._observer = observer
 
-    def around(self, method: str, behaviour: Behaviour) -> Behaviour:
-        """`behaviour` as grpc may call it: it raises nothing but its task's own cancellation."""
+    def around(self, method: Method) -> Handler:
+        """The method as grpc may call it: it raises nothing but its task's own cancellation."""
+        path, behaviour, observer = method.path, method.behaviour, self._observer
+        admission, supervisor = self._admission, self._supervisor
 
-        async def call(requests: Requests, context: Context) -> bytes | None:
-            task = asyncio.current_task()
-            assert task is not None  # noqa: S101  # grpc runs every handler in a task; tells mypy so
-            self._running.add(task)
+        async def handle(requests: AsyncIterator[bytes], context: Context) -> bytes | None:
+            call = Call(method, requests, context)
+            context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
+            supervisor.enter(call)
+            code = grpc.StatusCode.OK
             try:
-                return await behaviour(requests, context)
-            except asyncio.CancelledError as error:
-                if task.cancelling():
+                admission.admit(call)
+                return await behaviour(call)
+            except asyncio.CancelledError as cancelled:
+                cause = call.cause_of_cancellation(cancelled)
+                if cause is None:
+                    code = grpc.StatusCode.CANCELLED
                     raise
-                # Something inside was cancelled, not this call. Raised on, it would send no status at all,
-                # and the client would wait until its deadline (grpc/grpc#29248).
-                _refuse(context, method, error)
+                # Raised on, it would send no status at all, and the client would wait until its own
+                # deadline (grpc/grpc#29248).
+                code = _refuse(call, cause)
             except Exception as error:  # noqa: BLE001  # the boundary: nothing may reach the client as it is
-                _refuse(context, method, error)
+                code = _refuse(call, error)
             finally:
-                self._running.discard(task)
+                supervisor.leave(call)
+                if observer is not None and not method.exempt:
+                    observer.ended(path, code.name, time.monotonic() - call.started, call)
             return None
 
-        return call
-
-    async def finished(self) -> None:
-        """Returns when no call is running; `grpc.aio.Server.stop` returns before that (grpc/grpc#37239)."""
-        while self._running:
-            await asyncio.wait(self._running)
+        return handle
 
 
-def _refuse(context: Context, method: str, error: BaseException) -> None:
+def _refuse(call: Call, error: BaseException) -> grpc.StatusCode:
     """Ends the call with the status for `error`. Setting it and returning costs less than `abort`."""
-    request_id = _request_id(context)
-    status = status_of(error, request_id)
-    context.set_code(status.code)
-    context.set_details(status.details)
-    context.set_trailing_metadata(status.trailing_metadata)
-    log = _log.bind(method=method, code=status.code.name, request_id=request_id)
+    status = status_of(error, call.request_id)
+    call.context.set_code(status.code)
+    call.context.set_details(status.details)
+    call.context.set_trailing_metadata(((REQUEST_ID, call.request_id), *status.trailing_metadata))
+    log = _log.bind(method=call.method.path, code=status.code.name, request_id=call.request_id)
     if refusal_of(error).code is grpc.StatusCode.INTERNAL:
         log.error("call failed", exc_info=error)
     elif error.__cause__ is not None:
         log.warning("call failed", error=str(error), cause=repr(error.__cause__))
-    else:
-        log.debug("call refused", error=str(error))
-
-
-def _request_id(context: Context) -> str:
-    for key, value in context.invocation_metadata() or ():
-        if key == "x-request-id" and isinstance(value, str):
-            return value[:128]
-    return uuid.uuid4().hex
+    return status.code

@@ -6,29 +6,11 @@ the project's own code under the project's own error handling.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import grpc
 
-from routeguide.server.interceptor import Behaviour, Interceptor
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A method of a service.
-
-    All are registered as streaming their requests; on the wire one request looks the same, and a call
-    without any is answered instead of forgotten.
-    """
-
-    service: str
-    name: str
-    behaviour: Behaviour
-    streams_responses: bool
-
-    @property
-    def path(self) -> str:
-        return f"/{self.service}/{self.name}"
+from routeguide.server.call import Method
+from routeguide.server.interceptor import Interceptor
 
 
 class MethodTable(grpc.GenericRpcHandler):
@@ -44,10 +26,9 @@ class MethodTable(grpc.GenericRpcHandler):
 
 
 def _handler(method: Method, interceptor: Interceptor) -> "grpc.RpcMethodHandler[bytes, bytes]":
-    behaviour = interceptor.around(method.path, method.behaviour)
     register = (
         grpc.stream_stream_rpc_method_handler
         if method.streams_responses
         else grpc.stream_unary_rpc_method_handler
     )
-    return register(behaviour)
+    return register(interceptor.around(method))

@@ -15,8 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import aio as stock
 
 from routeguide.conversion import encode, parse
-from routeguide.server.interceptor import Context, Requests
-from routeguide.server.methods import Method
+from routeguide.server.call import Call, Method, Shape
 
 V1ALPHA = "grpc.reflection.v1alpha"
 V1 = "grpc.reflection.v1"
@@ -32,23 +31,29 @@ class ReflectionServicer:
 
     def methods(self) -> list[Method]:
         return [
-            Method(service, "ServerReflectionInfo", self.server_reflection_info, streams_responses=True)
+            Method(
+                service,
+                "ServerReflectionInfo",
+                self.server_reflection_info,
+                Shape.STREAM,
+                streams_responses=True,
+            )
             for service in SERVICES
         ]
 
-    async def server_reflection_info(self, requests: Requests, context: Context) -> None:
+    async def server_reflection_info(self, call: Call) -> None:
         async with (
-            aclosing(_decoded(requests)) as questions,
-            aclosing(self._stock.ServerReflectionInfo(questions, context)) as answers,
+            aclosing(_decoded(call)) as questions,
+            aclosing(self._stock.ServerReflectionInfo(questions, call.context)) as answers,
         ):
             async for answer in answers:
-                await context.write(encode(answer))
+                await call.write(encode(answer))
 
 
 async def _decoded(
-    requests: Requests,
+    call: Call,
 ) -> AsyncGenerator[reflection_pb2.ServerReflectionRequest, None]:
-    async for request in requests:
+    async for request in call:
         yield parse(reflection_pb2.ServerReflectionRequest, request)
 
 

@@ -20,8 +20,7 @@ from routeguide.conversion import (
     summary_to_pb,
 )
 from routeguide.errors import FieldViolation, InvalidInput
-from routeguide.server.interceptor import Context, Requests
-from routeguide.server.methods import Method
+from routeguide.server.call import Call, Method, Shape
 from routeguide.service.route_guide import RouteGuide
 
 _Model = TypeVar("_Model")
@@ -41,52 +40,52 @@ class RouteGuideServicer:
 
     def methods(self, service: str) -> list[Method]:
         return [
-            Method(service, "GetFeature", self.get_feature, streams_responses=False),
-            Method(service, "ListFeatures", self.list_features, streams_responses=True),
-            Method(service, "RecordRoute", self.record_route, streams_responses=False),
-            Method(service, "RouteChat", self.route_chat, streams_responses=True),
+            Method(service, "GetFeature", self.get_feature, Shape.UNARY),
+            Method(service, "ListFeatures", self.list_features, Shape.STREAM, streams_responses=True),
+            Method(service, "RecordRoute", self.record_route, Shape.STREAM),
+            Method(service, "RouteChat", self.route_chat, Shape.STREAM, streams_responses=True),
         ]
 
-    async def get_feature(self, requests: Requests, _: Context) -> bytes:
-        location = decode_point(await only_request(requests))
+    async def get_feature(self, call: Call) -> bytes:
+        location = decode_point(await only_request(call))
         return encode(feature_to_pb(await self._guide.get_feature(location)))
 
-    async def list_features(self, requests: Requests, context: Context) -> None:
-        rectangle = decode_rectangle(await only_request(requests))
+    async def list_features(self, call: Call) -> None:
+        rectangle = decode_rectangle(await only_request(call))
         async with aclosing(self._guide.list_features(rectangle)) as pages:
             async for page in pages:
                 for feature in page:
-                    await context.write(encode(feature_to_pb(feature)))
+                    await call.write(encode(feature_to_pb(feature)))
 
-    async def record_route(self, requests: Requests, _: Context) -> bytes:
-        async with _heard_out(requests), aclosing(_decoded(requests, decode_point, "points")) as points:
+    async def record_route(self, call: Call) -> bytes:
+        async with _heard_out(call), aclosing(_decoded(call, decode_point, "points")) as points:
             return encode(summary_to_pb(await self._guide.record_route(points)))
 
-    async def route_chat(self, requests: Requests, context: Context) -> None:
+    async def route_chat(self, call: Call) -> None:
         async with (
-            _heard_out(requests),
-            aclosing(_decoded(requests, decode_note, "notes")) as notes,
+            _heard_out(call),
+            aclosing(_decoded(call, decode_note, "notes")) as notes,
             aclosing(self._guide.route_chat(notes)) as replies,
         ):
             async for earlier in replies:
                 for note in earlier:
-                    await context.write(encode(note_to_pb(note)))
+                    await call.write(encode(note_to_pb(note)))
 
 
-async def only_request(requests: Requests) -> bytes:
+async def only_request(call: Call) -> bytes:
     """The request of a call that has one.
 
     Raises:
         InvalidInput: the client ended the call without sending it. grpc's own unary handlers never
             answer such a call; that is why every method is registered as one that streams requests.
     """
-    async for request in requests:
+    async for request in call:
         return request
     raise InvalidInput([FieldViolation("", "the call ended without a request message")])
 
 
 @asynccontextmanager
-async def _heard_out(requests: Requests) -> AsyncGenerator[None, None]:
+async def _heard_out(call: Call) -> AsyncGenerator[None, None]:
     """Lets a client whose stream fails finish what it is sending, while it does so without a pause.
 
     grpc.aio's own client reports INTERNAL instead of the status when the call ends under one of its writes
@@ -96,24 +95,22 @@ async def _heard_out(requests: Requests) -> AsyncGenerator[None, None]:
         yield
     except Exception:
         with suppress(TimeoutError):
-            await _hear_out(requests)
+            await _hear_out(call)
         raise
 
 
-async def _hear_out(requests: Requests) -> None:
+async def _hear_out(call: Call) -> None:
     now = asyncio.get_running_loop().time
     end = now() + _LONGEST_HEARING
     async with asyncio.timeout(_PAUSE) as patience:
-        async for _ in requests:
+        async for _ in call:
             patience.reschedule(min(now() + _PAUSE, end))
 
 
-async def _decoded(
-    requests: Requests, decode: Callable[[bytes], _Model], name: str
-) -> AsyncGenerator[_Model, None]:
+async def _decoded(call: Call, decode: Callable[[bytes], _Model], name: str) -> AsyncGenerator[_Model, None]:
     """The requests of a stream as models; an invalid one is named by its index, counted from 0."""
     index = 0
-    async for request in requests:
+    async for request in call:
         try:
             model = decode(request)
         except InvalidInput as error:

@@ -13,8 +13,11 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from routeguide.errors import (
+    DeadlineExceeded,
     InvalidInput,
     LimitExceeded,
+    Overloaded,
+    Reconnect,
     RequestRefused,
     ResultOutOfRange,
     RouteGuideError,
@@ -40,6 +43,9 @@ _TABLE: tuple[tuple[type[RouteGuideError], Refusal], ...] = (
     (InvalidInput, Refusal(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT")),
     (LimitExceeded, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED")),
     (ResultOutOfRange, Refusal(grpc.StatusCode.OUT_OF_RANGE, "RESULT_OUT_OF_RANGE")),
+    (Overloaded, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")),
+    (DeadlineExceeded, Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")),
+    (Reconnect, Refusal(grpc.StatusCode.UNAVAILABLE, "RECONNECT")),
     (
         StorageFull,
         Refusal(
@@ -75,6 +81,8 @@ def status_of(error: BaseException, request_id: str) -> grpc.Status:
         text = refusal.sentence or str(error)
     if isinstance(error, RequestRefused):
         details.append(_bad_request(error))
+    if isinstance(error, Overloaded):
+        details.append(_retry_info(error.retry_after))
     return rpc_status.to_status(
         status_pb2.Status(code=refusal.code.value[0], message=text, details=list(map(_packed, details)))
     )
@@ -87,6 +95,12 @@ def _bad_request(error: RequestRefused) -> error_details_pb2.BadRequest:
             violation(field=each.field, description=each.description) for each in error.violations
         ]
     )
+
+
+def _retry_info(seconds: float) -> error_details_pb2.RetryInfo:
+    info = error_details_pb2.RetryInfo()
+    info.retry_delay.FromNanoseconds(int(seconds * 1e9))
+    return info
 
 
 def _packed(message: Message) -> any_pb2.Any:

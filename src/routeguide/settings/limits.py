@@ -22,6 +22,58 @@ class LimitSettings(Concern):
         65_536, ge=1024, le=2**31 - 1, description="Bytes that one request message may have on the wire."
     )
 
+    max_metadata_bytes: int = Field(
+        8192,
+        ge=1024,
+        le=2**20,
+        description="Bytes of headers that a call may have; twice as many are cut off.",
+    )
+    max_concurrent_calls: int = Field(
+        1000, ge=0, description="Calls at the same time, health checks apart; 0 is any number."
+    )
+    max_streams_per_connection: int = Field(
+        0, ge=0, le=2**31 - 1, description="Calls at the same time on one connection; 0 is any number."
+    )
+    max_pending_calls: int = Field(
+        1000, ge=1, le=2**29, description="Calls that may wait to be accepted while the server is busy."
+    )
+    unary_timeout: float = Field(
+        10.0,
+        ge=0,
+        le=86_400,
+        description="Seconds that a unary call may take, whatever its client allows; 0 is any.",
+    )
+    stream_idle_timeout: float = Field(
+        120.0,
+        ge=0,
+        le=86_400,
+        description="Seconds without a message after which a stream is ended; 0 is never.",
+    )
+    stream_max_age: float = Field(
+        240.0,
+        ge=0,
+        le=86_400,
+        description="Seconds after which a stream ends, below a balancer's deregistration delay; 0 is never.",
+    )
+    min_ping_interval: float = Field(
+        10.0,
+        ge=0,
+        le=86_400,
+        description="Seconds between a client's pings; more frequent ones end its connection.",
+    )
+    keepalive_interval: float = Field(
+        60.0,
+        ge=0,
+        le=86_400,
+        description="Seconds after which the server pings a silent connection; 0 is never.",
+    )
+    keepalive_timeout: float = Field(
+        20.0,
+        gt=0,
+        le=86_400,
+        description="Seconds that a ping may stay unanswered before the connection is given up.",
+    )
+
     def contradictions(self) -> Iterator[str]:
         yield from super().contradictions()
         if self.max_request_bytes < self.max_note_bytes + _NOTE_FRAMING:

@@ -25,6 +25,22 @@ class ServingSettings(Concern):
         le=3600,
         description="Seconds that calls in flight may take to finish once the listener is closed.",
     )
+    platform_stop_timeout: float = Field(
+        0.0,
+        ge=0,
+        le=86_400,
+        description="Seconds after which the platform kills a stopping server, as a check; 0 if unknown.",
+    )
+    ready_needs_storage: bool = Field(
+        True, description="Whether a server whose store does not answer says that it is not ready."
+    )
+    storage_probe_interval: float = Field(
+        5.0, gt=0, le=3600, description="Seconds between two questions whether the store answers."
+    )
+    health_check_fails: bool = Field(
+        False,
+        description="Let Health/Check fail with UNAVAILABLE when not ready, for balancers with matcher 0.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto is console on a terminal and json elsewhere."

@@ -1,0 +1,143 @@
+"""Methods, and one call of a method: what the chain around it and the behaviour within it share."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from itertools import count
+
+import grpc
+
+from routeguide.errors import RouteGuideError
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+Behaviour = Callable[["Call"], Awaitable[bytes | None]]
+"""What a method does: it reads encoded requests, writes or returns encoded responses, raises our errors."""
+
+_REQUEST_ID_SOURCES = ("x-request-id", "x-amzn-trace-id")
+_LONGEST_REQUEST_ID = 128
+_PROCESS = uuid.uuid4().hex[:12]
+_numbers = count(1)
+
+
+class Shape(Enum):
+    """What the calls of a method wait for, and so what bounds their time."""
+
+    UNARY = "unary"
+    """One request and one response, within a deadline."""
+    STREAM = "stream"
+    """Messages over time, within an idle budget and a total age."""
+    WATCH = "watch"
+    """News for as long as there may be any; the server's stop ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of a service.
+
+    All are registered as streaming their requests; on the wire one request looks the same, and a call
+    without any is answered instead of forgotten.
+    """
+
+    service: str
+    name: str
+    behaviour: Behaviour
+    shape: Shape
+    streams_responses: bool = False
+    exempt: bool = False
+    """Whether it is answered whatever the load and whoever asks, as health checks must be."""
+
+    @property
+    def path(self) -> str:
+        return f"/{self.service}/{self.name}"
+
+
+class Call(AsyncIterator[bytes]):
+    """The requests of one call (iterate over it), its responses (`write`), and what is known of it.
+
+    Times are seconds on the monotonic clock.
+    """
+
+    __slots__ = (
+        "_metadata",
+        "_requests",
+        "_task",
+        "active_at",
+        "context",
+        "ended_by",
+        "method",
+        "received",
+        "request_id",
+        "sent",
+        "started",
+        "waiting_since",
+    )
+
+    def __init__(self, method: Method, requests: AsyncIterator[bytes], context: Context) -> None:
+        self.method = method
+        self.context = context
+        self.received = 0
+        self.sent = 0
+        self.started = self.active_at = time.monotonic()
+        self.waiting_since: float | None = None
+        """Set while it waits for its client: for a message, or for room to send one."""
+        self.ended_by: RouteGuideError | None = None
+        self._requests = requests
+        self._task = asyncio.current_task()
+        self._metadata = context.invocation_metadata() or ()
+        self.request_id = self._find_request_id()
+
+    @property
+    def peer(self) -> str:
+        """The other end of the connection, as grpc writes it: ``ipv4:127.0.0.1:50051``."""
+        return self.context.peer()
+
+    def header(self, name: str) -> str | None:
+        """The first value of a text header, by its lower-case name."""
+        for key, value in self._metadata:
+            if key == name and isinstance(value, str):
+                return value
+        return None
+
+    async def __anext__(self) -> bytes:
+        self.waiting_since = time.monotonic()
+        try:
+            request = await anext(self._requests)
+        finally:
+            self.waiting_since = None
+        self.active_at = time.monotonic()
+        self.received += 1
+        return request
+
+    async def write(self, response: bytes) -> None:
+        """Sends one response; waits while the client's flow-control window is full."""
+        self.waiting_since = time.monotonic()
+        try:
+            await self.context.write(response)
+        finally:
+            self.waiting_since = None
+        self.active_at = time.monotonic()
+        self.sent += 1
+
+    def end(self, error: RouteGuideError) -> None:
+        """Ends the call from outside with the status for `error`, wherever it waits. The first one counts."""
+        if self.ended_by is None and self._task is not None:
+            self.ended_by = error
+            self._task.cancel()
+
+    def cause_of_cancellation(self, cancelled: asyncio.CancelledError) -> BaseException | None:
+        """Why the call's task was cancelled: by `end`, or from inside; None where grpc itself gave it up."""
+        assert self._task is not None  # noqa: S101  # grpc runs every handler in a task; tells mypy so
+        if self.ended_by is not None and self._task.uncancel() == 0:
+            return self.ended_by
+        return None if self._task.cancelling() else cancelled
+
+    def _find_request_id(self) -> str:
+        for source in _REQUEST_ID_SOURCES:
+            given = self.header(source)
+            if given:
+                return given[:_LONGEST_REQUEST_ID]
+        # Unique without asking the system for randomness each time.
+        return f"{_PROCESS}-{next(_numbers):x}"

@@ -1,0 +1,43 @@
+"""What grpc's core is told: limits and tolerances of connections, by its own argument names.
+
+Names and defaults: github.com/grpc/grpc/blob/master/include/grpc/impl/channel_arg_names.h
+"""
+
+from routeguide.settings import Settings
+
+Options = list[tuple[str, int]]
+
+
+def channel_options(settings: Settings) -> Options:
+    """The arguments of the server's channel."""
+    options: Options = [
+        # Left at its default of 1, a second server on the same port silently gets half of the connections.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", settings.max_request_bytes),
+        ("grpc.max_metadata_size", settings.max_metadata_bytes),
+        ("grpc.absolute_max_metadata_size", 2 * settings.max_metadata_bytes),
+        # Calls that wait to be accepted while the loop is busy; beyond the first number some are refused at
+        # random, beyond the second all.
+        ("grpc.server.max_pending_requests", settings.max_pending_calls),
+        ("grpc.server.max_pending_requests_hard_limit", 3 * settings.max_pending_calls),
+    ]
+    return options + _keepalive(settings)
+
+
+def _keepalive(settings: Settings) -> Options:
+    """Clients may ping every so often, with and without calls; grpc's default of five minutes punishes
+    those who keep a connection alive through a balancer with GOAWAY "too_many_pings"."""
+    options: Options = [
+        ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(settings.min_ping_interval)),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
+    if settings.keepalive_interval:
+        options.append(("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_interval)))
+        options.append(("grpc.keepalive_timeout_ms", _milliseconds(settings.keepalive_timeout)))
+    if settings.max_streams_per_connection:
+        options.append(("grpc.max_concurrent_streams", settings.max_streams_per_connection))
+    return options
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,91 @@
+"""Watches over the calls that are running, all of them at once.
+
+A timer for every call would cost more than many a call, so one task looks at all of them a few times a
+second: budgets are kept to within a tick.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from routeguide.errors import DeadlineExceeded, Reconnect, RouteGuideError
+from routeguide.server.call import Call, Shape
+
+_TICK = 0.1
+"""Seconds between two looks."""
+
+_QUIET = 1.0
+"""Seconds after which a stream that waits for its client counts as quiet once the server stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """How long calls may take, in seconds; 0 is for ever."""
+
+    unary: float = 0.0
+    stream_idle: float = 0.0
+    stream_age: float = 0.0
+
+    def exceeded(self, call: Call, now: float) -> RouteGuideError | None:
+        """What to end `call` with, if it is over its budget."""
+        if call.method.shape is Shape.UNARY:
+            if self.unary and now - call.started > self.unary:
+                return DeadlineExceeded(f"the call took longer than {self.unary:g} s")
+        elif call.method.shape is Shape.STREAM:
+            if self.stream_idle and now - call.active_at > self.stream_idle:
+                return Reconnect(f"no message went either way for {self.stream_idle:g} s; reconnect")
+            if self.stream_age and now - call.started > self.stream_age:
+                return Reconnect(f"streams end after {self.stream_age:g} s; reconnect")
+        return None
+
+
+class Supervisor:
+    """Knows every running call, keeps it to its budget, and sees the last one out."""
+
+    def __init__(self, budgets: Budgets) -> None:
+        self.running: set[Call] = set()
+        self.load = 0
+        """Running calls that count: health checks do not."""
+        self._budgets = budgets
+        self._stopping = False
+        self._none_running = asyncio.Event()
+        self._none_running.set()
+
+    def enter(self, call: Call) -> None:
+        self.running.add(call)
+        self.load += not call.method.exempt
+        self._none_running.clear()
+
+    def leave(self, call: Call) -> None:
+        self.running.discard(call)
+        self.load -= not call.method.exempt
+        if not self.running:
+            self._none_running.set()
+
+    async def watch(self) -> None:
+        """Ends calls that are over their budget, and from `stop` on quiet ones too; never returns."""
+        while True:
+            await asyncio.sleep(_TICK)
+            now = time.monotonic()
+            for call in tuple(self.running):
+                error = self._budgets.exceeded(call, now) or self._farewell(call, now)
+                if error is not None:
+                    call.end(error)
+
+    def stop(self) -> None:
+        """From now on a stream ends as soon as it is quiet, so that none uses up the grace by waiting."""
+        self._stopping = True
+
+    async def finished(self) -> None:
+        """Returns when no call is running; `grpc.aio.Server.stop` returns before that (grpc/grpc#37239)."""
+        await self._none_running.wait()
+
+    def _farewell(self, call: Call, now: float) -> RouteGuideError | None:
+        if not self._stopping:
+            return None
+        quiet = call.waiting_since is not None and now - call.waiting_since > _QUIET
+        return (
+            Reconnect("the server is stopping; reconnect")
+            if quiet or call.method.shape is Shape.WATCH
+            else None
+        )

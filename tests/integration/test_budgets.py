@@ -1,0 +1,150 @@
+"""How long calls may take, how many there may be, and what those are told that are too many or too long."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
+
+from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
+from routeguide.storage.memory import MemoryFeatureRepository
+from tests.conftest import OpenChannel, StartServer
+from tests.support.raw_http2 import raw_client
+from tests.support.wire import DEADLINE, Stub, drained, failure, next_note, note, point, reason
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.fixture
+def stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lookups that never come back."""
+
+    async def never(*_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(MemoryFeatureRepository, "find", never)
+
+
+@pytest.mark.usefixtures("stuck")
+async def test_unary_call_that_takes_too_long(start_server: StartServer, open_channel: OpenChannel) -> None:
+    stub: Stub = RouteGuideStub(open_channel(await start_server(unary_timeout=0.3)))
+
+    error = await failure(stub.GetFeature(point(1, 1), timeout=DEADLINE))
+
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert error.details() == "the call took longer than 0.3 s"
+    assert reason(error) == "DEADLINE_EXCEEDED"
+
+
+async def test_unary_call_that_never_sends_its_message(start_server: StartServer) -> None:
+    server = await start_server(unary_timeout=0.3)
+    async with raw_client(server.port) as client:
+        response = await client.call("/routeguide.RouteGuide/GetFeature", end=False)
+
+    assert response.status == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+
+
+async def test_stream_that_falls_silent(start_server: StartServer, open_channel: OpenChannel) -> None:
+    stub: Stub = RouteGuideStub(open_channel(await start_server(stream_idle_timeout=0.5)))
+    chat = stub.RouteChat(timeout=DEADLINE)
+    for index in range(4):  # longer than the budget in all, but never silent for as long
+        await chat.write(note(1, 1, str(index)))
+        await asyncio.sleep(0.2)
+    for _ in range(1 + 2 + 3):
+        await next_note(chat)
+
+    error = await failure(chat.read())
+
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert error.details() == "no message went either way for 0.5 s; reconnect"
+
+
+async def test_stream_that_grows_old(start_server: StartServer, open_channel: OpenChannel) -> None:
+    stub: Stub = RouteGuideStub(open_channel(await start_server(stream_max_age=0.5)))
+    chat = stub.RouteChat(timeout=DEADLINE)
+
+    async def chatter() -> None:
+        for index in range(1000):
+            await chat.write(note(index, 1, "x"))
+            await asyncio.sleep(0.02)
+
+    talking = asyncio.create_task(chatter())
+    error = await failure(chat.read())
+    await asyncio.wait([talking])
+    talking.exception()
+
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert error.details() == "streams end after 0.5 s; reconnect"
+
+
+@pytest.mark.usefixtures("stuck")
+async def test_too_many_calls_are_shed_and_health_is_not(
+    start_server: StartServer, open_channel: OpenChannel
+) -> None:
+    channel = open_channel(await start_server(max_concurrent_calls=3))
+    stub: Stub = RouteGuideStub(channel)
+    health = health_pb2_grpc.HealthStub(channel)
+    watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=DEADLINE)
+    assert (await watch.read()).status == SERVING
+    held = [asyncio.ensure_future(failure(stub.GetFeature(point(1, 1), timeout=DEADLINE))) for _ in range(3)]
+    await asyncio.sleep(0.2)  # so that they are under way
+
+    error = await failure(stub.GetFeature(point(1, 1), timeout=DEADLINE))
+
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert reason(error) == "OVERLOADED"
+    assert retry_delay(error) == 1.0
+    assert (await health.Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE)).status == SERVING
+    for call in held:
+        call.cancel()
+
+
+def retry_delay(error: grpc.aio.AioRpcError) -> float | None:
+    """Seconds that `google.rpc.RetryInfo` asks to wait."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an AioRpcError is call enough for it
+    info = error_details_pb2.RetryInfo()
+    for detail in status.details if status else ():
+        if detail.Unpack(info):
+            return float(info.retry_delay.ToTimedelta().total_seconds())
+    return None
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ((("x-request-id", "mine"),), "mine"),
+        ((("x-amzn-trace-id", "Root=1-67891233-abcdef"),), "Root=1-67891233-abcdef"),
+        ((("x-amzn-trace-id", "Root=1-2-3"), ("x-request-id", "mine")), "mine"),
+        ((("x-request-id", "x" * 500),), "x" * 128),
+    ],
+)
+async def test_request_id_comes_back(
+    start_server: StartServer,
+    open_channel: OpenChannel,
+    sent: tuple[tuple[str, str], ...],
+    told: str,
+) -> None:
+    stub: Stub = RouteGuideStub(open_channel(await start_server()))
+    call = stub.GetFeature(point(1, 1), timeout=DEADLINE, metadata=sent)
+    await call
+
+    assert dict(await call.trailing_metadata() or ()) == {"x-request-id": told}
+
+
+async def test_request_id_is_made_where_none_is_given(
+    start_server: StartServer, open_channel: OpenChannel
+) -> None:
+    stub: Stub = RouteGuideStub(open_channel(await start_server()))
+    made = set()
+    for _ in range(10):
+        call = stub.GetFeature(point(1, 1), timeout=DEADLINE)
+        await call
+        made.add(dict(await call.trailing_metadata() or ())["x-request-id"])
+
+    refused = await failure(drained(stub.RouteChat(iter([note(2**31 - 1, 1, "x")]), timeout=DEADLINE)))
+
+    assert len(made) == 10
+    assert dict(refused.trailing_metadata() or ())["x-request-id"] not in made
