@@ -1,0 +1,148 @@
+"""TLS for the listener, with certificates that are replaced while it runs.
+
+grpc asks for a new certificate at each connection, in a thread of its core that everybody waits for. So all
+work is done elsewhere: a task looks at the files, and what grpc is given has been checked and built before.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import grpc
+import structlog
+
+from routeguide.errors import SettingsError
+from routeguide.server.certificates import Identity, PemFile, load_identity, read_files
+from routeguide.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+
+class ServerTls:
+    """What the server shows to new connections; established ones keep what they began with.
+
+    Files may be replaced one after the other, in place, by renaming or by a link that moves: what counts is
+    what they hold, and a key that does not belong to its certificate is waited for, not reported, until it
+    has been so at two looks. A replacement that cannot be served changes nothing and is told once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError: with every problem of the files."""
+        self._settings = settings
+        self._files = read_files(settings)
+        self._identity = load_identity(self._files)
+        self._given = self._identity
+        self._rejected: tuple[PemFile, ...] | None = None
+        self._told: tuple[PemFile, ...] | None = None
+        self.mode = "mtls" if settings.tls_client_ca_file else "tls"
+        self.reloads = 0
+        """How often a new certificate was taken."""
+        self.reload_failures = 0
+        """How many replacements could not be served."""
+
+    @property
+    def not_after(self) -> datetime:
+        """When the certificate that new connections are shown expires, or one that vouches for it."""
+        return self._identity.not_after
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """For one listener. Clients must show a certificate where there are authorities to verify it."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._identity.configuration,
+            self._newer_configuration,  # type: ignore[arg-type]  # the stubs do not know of None
+            require_client_authentication=self.mode == "mtls",
+        )
+
+    async def watch(self) -> None:
+        """Looks at the files for ever, once an interval."""
+        while True:
+            await asyncio.sleep(self._settings.tls_reload_interval)
+            # In a thread: the files may be on a network, and a key takes milliseconds to check.
+            try:
+                await asyncio.to_thread(self.look)
+            except Exception:  # noqa: BLE001  # whatever it was, the next replacement must be noticed
+                _log.exception("certificate not looked at")
+
+    def look(self) -> None:
+        """Takes what the files hold now, if that is new and can be served. It blocks."""
+        files = read_files(self._settings)
+        if files == self._files:
+            self._rejected = self._told = None
+            return
+        try:
+            identity = load_identity(files)
+        except SettingsError as error:
+            self._reject(files, error.problems)
+        else:
+            self._take(files, identity)
+
+    def _take(self, files: tuple[PemFile, ...], identity: Identity) -> None:
+        self._files, self._identity = files, identity
+        self._rejected = self._told = None
+        self.reloads += 1
+        _log.info(
+            "certificate reloaded",
+            subject=identity.subject,
+            serial_number=f"{identity.serial_number:x}",
+            not_after=identity.not_after.isoformat(),
+        )
+
+    def _reject(self, files: tuple[PemFile, ...], problems: Sequence[str]) -> None:
+        """Tells of `files` the second time that they are seen: at the first, somebody may be writing them."""
+        seen_before, self._rejected = files == self._rejected, files
+        if not seen_before or files == self._told:
+            return
+        self._told = files
+        self.reload_failures += 1
+        _log.warning(
+            "certificate not reloaded; the previous one stays",
+            problems=list(problems),
+            not_after=self.not_after.isoformat(),
+        )
+
+    def _newer_configuration(self) -> grpc.ServerCertificateConfiguration | None:
+        """None where nothing is new. grpc calls it at every connection, one at a time."""
+        identity = self._identity
+        if identity is self._given:
+            return None
+        self._given = identity
+        return identity.configuration
+
+
+@asynccontextmanager
+async def open_tls(settings: Settings) -> AsyncGenerator[ServerTls | None, None]:
+    """TLS as the settings have it, watching its files inside the block; None without a certificate.
+
+    Raises:
+        SettingsError: with every problem of the files.
+    """
+    if not settings.tls_cert_file:
+        yield None
+        return
+    tls = ServerTls(settings)
+    watching = asyncio.create_task(tls.watch())
+    try:
+        yield tls
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
+
+
+def client_is_allowed(auth_context: Mapping[str, Iterable[bytes]], names: AbstractSet[str]) -> bool:
+    """Whether the certificate of a client carries one of `names`; an empty collection allows every client.
+
+    Args:
+        auth_context: as `grpc.aio.ServicerContext.auth_context()` returns it.
+        names: DNS names (in any case), URIs such as SPIFFE ids, or common names; there are no wildcards.
+    """
+    return not names or not names.isdisjoint(_names_of(auth_context))
+
+
+def _names_of(auth_context: Mapping[str, Iterable[bytes]]) -> Iterator[str]:
+    for key in ("x509_subject_alternative_name", "x509_common_name"):
+        for value in auth_context.get(key, ()):
+            yield value.decode(errors="replace")
+    for value in auth_context.get("peer_dns", ()):
+        yield value.decode(errors="replace").lower()
