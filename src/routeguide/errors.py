@@ -112,7 +112,9 @@ class Unauthenticated(RouteGuideError):
     """A call needs a token and has none that is valid. Nothing of what was presented is repeated."""
 
     def __init__(self) -> None:
-        super().__init__("this server wants a valid token: authorization: Bearer ...")
+        super().__init__(
+            "this server wants a valid token in the metadata: authorization, as Bearer and the token"
+        )
 
 
 class FeatureFileError(RouteGuideError):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from pydantic import SecretStr
 from rich.table import Table
 
 from routeguide.cli.group import Failed
@@ -39,7 +40,7 @@ def _check(flags: Mapping[str, Any]) -> None:
 def _described(settings: Settings, flags: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {
         field: {
-            "value": masked(value) if isinstance(value, str) else value,
+            "value": masked(value) if isinstance(value, str | SecretStr) else value,
             "source": source_of(field, flags),
             "variable": variable(field),
         }

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from routeguide.errors import SettingsError
@@ -18,12 +19,14 @@ _METAVARS: Mapping[object, str] = types.MappingProxyType({int: "INTEGER", float:
 def settings_options(*fields: str) -> Callable[[Function], Function]:
     """Gives a command a flag for each of `fields`, or for every setting when none is named.
 
+    Secrets have none: whoever may list the processes of a machine reads their command lines.
+
     The command gets one argument for all of them, `flags`: by field name, the values that were given on
     the command line, for `load_settings`. They are text, so that the settings check them all at once.
     """
 
     def decorate(function: Function) -> Function:
-        for field in reversed(fields or tuple(Settings.model_fields)):
+        for field in reversed(fields or _fields_with_flags()):
             function = _option(field, Settings.model_fields[field])(function)
         return function
 
@@ -45,6 +48,10 @@ def load_settings(flags: Mapping[str, Any]) -> Settings:
 def flag(field: str) -> str:
     """The flag of a setting."""
     return "--" + field.replace("_", "-")
+
+
+def _fields_with_flags() -> tuple[str, ...]:
+    return tuple(field for field, info in Settings.model_fields.items() if info.annotation is not SecretStr)
 
 
 def _option(field: str, info: FieldInfo) -> Callable[[Function], Function]:
@@ -76,7 +83,7 @@ def _metavar(annotation: object) -> str:
 def _shown(default: object) -> str:
     if isinstance(default, bool):
         return "on" if default else "off"
-    return f"{default:g}" if isinstance(default, float) else str(default)
+    return f"{default:g}" if isinstance(default, float) else str(default) or "none"
 
 
 def _naming_flag(problem: str, flags: Mapping[str, Any]) -> str:

@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import Any, Self
 
 from dotenv import dotenv_values
-from pydantic import ValidationError, model_validator
+from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from routeguide.errors import SettingsError
+from routeguide.settings.access import AccessSettings
 from routeguide.settings.limits import LimitSettings
 from routeguide.settings.names import PREFIX, unknown, variable
 from routeguide.settings.serving import ServingSettings
 from routeguide.settings.storage import StorageSettings
+from routeguide.settings.tls import TlsSettings
 
 DOTENV = Path(".env")
 
 
-class Settings(LimitSettings, StorageSettings, ServingSettings, BaseSettings):
+class Settings(AccessSettings, LimitSettings, StorageSettings, TlsSettings, ServingSettings, BaseSettings):
     """The effective settings. Times are in seconds, sizes in bytes."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, validate_default=True)
@@ -65,7 +67,7 @@ def source_of(field: str, flags: Mapping[str, Any]) -> str:
 
 
 def masked(value: object) -> str:
-    """A setting's value as text that may be shown: the password of a URL is hidden."""
+    """A setting's value as text that may be shown: secrets and the passwords of URLs are hidden."""
     return re.sub(r"(://[^/:@]*:)[^@]*@", r"\1****@", str(value))
 
 
@@ -82,4 +84,6 @@ def _described(error: Any) -> list[str]:
     if not error["loc"]:
         return message.splitlines()
     field = str(error["loc"][0])
+    if Settings.model_fields[field].annotation is SecretStr:
+        return [f"{variable(field)}: {message}"]
     return [f"{variable(field)}: {message} (it is {masked(error['input'])!r})"]

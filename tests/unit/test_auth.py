@@ -1,0 +1,227 @@
+"""Who is let in, and how the tokens change under way."""
+
+import asyncio
+import hashlib
+import hmac
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from routeguide.errors import SettingsError, Unauthenticated
+from routeguide.server import auth
+from routeguide.server.auth import TokenAuthority, open_authority
+from routeguide.settings import Settings
+
+OLD, NEW, GIVEN = "the-old-token-0001", "the-new-token-0002", "given-by-a-setting"
+DIGEST = "sha256:" + hashlib.sha256(NEW.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("header", [f"Bearer {OLD}", f"bearer {OLD}", f"BEARER   {OLD} "])
+def test_valid_tokens(header: str) -> None:
+    assert TokenAuthority(f"{GIVEN},{OLD}").admits(header)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        OLD,
+        f"Basic {OLD}",
+        f"Bearer{OLD}",
+        f"Bearer\t{OLD}",
+        f"Bearer {OLD}x",
+        f"Bearer {OLD[:-1]}",
+        f"Bearer {OLD},{GIVEN}",
+        f"Bearer {OLD.upper()}",
+        f"Bearer {OLD} {OLD}",
+        "Bearer the-оld-token-0001",  # Cyrillic, which looks the same
+        f"Bearer {DIGEST}",
+        f"Bearer {DIGEST.removeprefix('sha256:')}",
+    ],
+)
+def test_everything_else(header: str | None) -> None:
+    authority = TokenAuthority(f"{GIVEN},{OLD},{DIGEST}")
+
+    assert not authority.admits(header)
+    with pytest.raises(Unauthenticated) as raised:
+        authority.require(header)
+    assert OLD not in str(raised.value)
+
+
+def test_digest_admits_its_token() -> None:
+    TokenAuthority(DIGEST).require(f"Bearer {NEW}")
+
+
+@given(st.text(max_size=100))
+def test_no_header_is_too_strange(text: str) -> None:
+    authority = TokenAuthority(OLD)
+
+    assert not authority.admits(text)
+    assert not authority.admits(f"Bearer {text}")
+
+
+def test_every_digest_is_compared_whichever_matches(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+
+    def compare(left: bytes, right: bytes) -> bool:
+        compared.append(left)
+        return hmac.compare_digest(left, right)
+
+    authority = TokenAuthority(f"{OLD},{NEW},{GIVEN}")
+    monkeypatch.setattr(auth, "hmac", type("Spy", (), {"compare_digest": staticmethod(compare)}))
+    for token in (OLD, NEW, GIVEN, "none-of-these-tokens"):
+        authority.admits(f"Bearer {token}")
+
+    assert len(compared) == 4 * 3
+
+
+@pytest.mark.parametrize(
+    ("method", "guarded", "guarded_if_reflection_is_open"),
+    [
+        ("/routeguide.RouteGuide/GetFeature", True, True),
+        ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", True, False),
+        ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", True, False),
+        ("/grpc.channelz.v1.Channelz/GetServers", True, True),
+        ("/grpc.health.v1.Health/Check", False, False),
+        ("/grpc.health.v1.Health/Watch", False, False),
+        ("/AWS.ALB/healthcheck", False, False),
+        ("/grpc.health.v1.Healthy/Check", True, True),
+    ],
+)
+def test_what_needs_a_token(method: str, guarded: bool, guarded_if_reflection_is_open: bool) -> None:
+    assert TokenAuthority(OLD).guards(method) is guarded
+    assert TokenAuthority(OLD, guards_reflection=False).guards(method) is guarded_if_reflection_is_open
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "tokens"
+    path.write_text(f"# in use\n{OLD}\n")
+    return path
+
+
+def admitted(authority: TokenAuthority) -> set[str]:
+    return {token for token in (OLD, NEW, GIVEN) if authority.admits(f"Bearer {token}")}
+
+
+async def test_settings_and_file_together(file: Path) -> None:
+    settings = Settings.load({"auth_tokens": GIVEN, "auth_tokens_file": str(file), "tls_terminated": True})
+    async with open_authority(settings) as authority:
+        assert authority is not None
+        assert admitted(authority) == {GIVEN, OLD}
+        assert not authority.admits(None)
+
+
+async def test_without_tokens_there_is_no_authority() -> None:
+    async with open_authority(Settings()) as authority:
+        assert authority is None
+
+
+def rewritten(file: Path, text: str) -> None:
+    file.write_text(text)
+
+
+def replaced(file: Path, text: str) -> None:
+    other = file.with_name("other")
+    other.write_text(text)
+    other.rename(file)
+
+
+def relinked(file: Path, text: str) -> None:
+    """As Kubernetes does it: the name is a link, which is moved to another file."""
+    target = file.with_name("target")
+    target.write_text(text)
+    link = file.with_name("link")
+    link.symlink_to(target)
+    link.rename(file)
+
+
+@pytest.mark.parametrize("change", [rewritten, replaced, relinked])
+def test_rotation(file: Path, change: Callable[[Path, str], None]) -> None:
+    authority = TokenAuthority(GIVEN, file)
+    change(file, f"{OLD}\n{DIGEST}\n")
+    authority.refresh()
+    assert admitted(authority) == {GIVEN, OLD, NEW}
+
+    replaced(file, DIGEST)
+    authority.refresh()
+    assert admitted(authority) == {GIVEN, NEW}
+
+
+def test_unchanged_file_is_not_read_again(file: Path) -> None:
+    authority = TokenAuthority("", file)
+    before = file.stat()
+    file.write_bytes(b"x" * before.st_size)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with capture_logs() as logs:
+        authority.refresh()
+
+    assert not logs
+    assert admitted(authority) == {OLD}
+
+
+BAD: dict[str, bytes | None] = {
+    "missing": None,
+    "empty": b"",
+    "comments alone": b"# nobody\n",
+    "a short one": b"the-new-token-0002\nsecret\n",
+    "no text": b"\xff\xfe\x00",
+    "endless": b"a" * 20 + b"\n" * 2_000_000,
+}
+
+
+def spoilt(file: Path, content: bytes | None) -> None:
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+
+
+@pytest.mark.parametrize("content", BAD.values(), ids=BAD)
+def test_bad_file_changes_nothing_and_is_warned_of_once(file: Path, content: bytes | None) -> None:
+    authority = TokenAuthority(GIVEN, file)
+    spoilt(file, content)
+    with capture_logs() as logs:
+        authority.refresh()
+        authority.refresh()
+
+    assert admitted(authority) == {GIVEN, OLD}
+    (warning,) = logs
+    assert (warning["event"], warning["log_level"]) == ("tokens not reloaded", "warning")
+    assert "ROUTEGUIDE_AUTH_TOKENS_FILE" in warning["problem"]
+    assert "secret" not in str(warning)
+
+    rewritten(file, NEW)
+    authority.refresh()
+    assert admitted(authority) == {GIVEN, NEW}
+
+
+@pytest.mark.parametrize("content", BAD.values(), ids=BAD)
+def test_bad_file_stops_the_start(file: Path, content: bytes | None) -> None:
+    spoilt(file, content)
+
+    with pytest.raises(SettingsError, match="ROUTEGUIDE_AUTH_TOKENS_FILE") as raised:
+        TokenAuthority(GIVEN, file)
+    assert "secret" not in str(raised.value)
+
+
+async def test_file_is_watched_whatever_happens(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "_LOOK_EVERY", 0.01)
+    settings = Settings(auth_tokens_file=str(file), tls_terminated=True)
+    async with open_authority(settings) as authority, asyncio.timeout(10):
+        assert authority is not None
+        with capture_logs() as logs, monkeypatch.context() as broken:
+            broken.setattr(auth, "_version_of", None)
+            while not logs:  # noqa: ASYNC110  # a thread writes the log, and tells nobody
+                await asyncio.sleep(0.01)
+        assert logs[0]["event"] == "file of tokens not looked at"
+        replaced(file, NEW)
+        while admitted(authority) != {NEW}:  # noqa: ASYNC110  # as above
+            await asyncio.sleep(0.01)
