@@ -65,8 +65,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
   --no-emit-index-url --no-emit-find-links
 .PHONY: lock
 lock: $(READY) ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
-	$(LOCK) $(ARGS) --output-file requirements/runtime.lock pyproject.toml
-	$(LOCK) $(ARGS) --constraint requirements/runtime.lock --output-file requirements/dev.lock pyproject.toml --group dev
+	$(LOCK) $(ARGS) --output-file requirements/runtime.lock pyproject.toml --extra telemetry
+	$(LOCK) $(ARGS) --constraint requirements/runtime.lock --output-file requirements/dev.lock pyproject.toml --extra telemetry --group dev
 
 .PHONY: clean
 clean: ## remove what the commands above made, but not data/

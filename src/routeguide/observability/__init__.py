@@ -5,5 +5,6 @@ Nothing here knows grpc or the settings: calls come as an `ObservedCall`, settin
 
 from routeguide.observability.calls import CallObserver, ObservedCall
 from routeguide.observability.logs import configure_logging
+from routeguide.observability.telemetry import Telemetry, TelemetryOptions
 
-__all__ = ["CallObserver", "ObservedCall", "configure_logging"]
+__all__ = ["CallObserver", "ObservedCall", "Telemetry", "TelemetryOptions", "configure_logging"]

@@ -1,0 +1,61 @@
+"""The access log: one event for each call that has ended. It never holds payloads, headers or secrets."""
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import structlog
+
+from routeguide.observability.calls import ObservedCall
+from routeguide.observability.instruments import SERVER_FAULTS
+
+AccessLogMode = Literal["all", "errors", "off"]
+
+_ERRORS_PER_SECOND = 50
+"""A server that sheds thousands of calls must not be slowed further by writing a line for each."""
+
+_UNREMARKABLE = frozenset({"OK", "CANCELLED"})
+"""What is no error: a client that no longer wants the answer is none."""
+
+_log = structlog.get_logger(__name__)
+
+
+class AccessLog:
+    """Logs calls as they end: the server's faults as warnings, all others as info.
+
+    With `all` every call is logged. Otherwise only those that ended badly are, 50 a second at most; how many
+    were left out is logged with the next one.
+    """
+
+    def __init__(self, mode: AccessLogMode, clock: Callable[[], float] = time.monotonic) -> None:
+        self._all = mode == "all"
+        self._clock = clock
+        self._second = 0
+        self._logged = 0
+
+    def ended(self, method: str, code: str, seconds: float, call: ObservedCall) -> None:
+        if self._all or (code not in _UNREMARKABLE and self._may_log()):
+            write = _log.warning if code in SERVER_FAULTS else _log.info
+            write(
+                "call",
+                method=method,
+                code=code,
+                seconds=round(seconds, 6),
+                request_id=call.request_id,
+                received=call.received,
+                sent=call.sent,
+                peer=call.peer,
+            )
+
+    def close(self) -> None:
+        """Tells what was left out since the last line."""
+        if self._logged > _ERRORS_PER_SECOND:
+            _log.warning("calls not logged", calls=self._logged - _ERRORS_PER_SECOND)
+
+    def _may_log(self) -> bool:
+        second = int(self._clock())
+        if second != self._second:
+            self.close()
+            self._second, self._logged = second, 0
+        self._logged += 1
+        return self._logged <= _ERRORS_PER_SECOND

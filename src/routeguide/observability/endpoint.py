@@ -1,0 +1,88 @@
+"""The HTTP endpoint that Prometheus scrapes: GET /metrics, on a port of its own, in the server's event loop.
+
+In the loop because there the values need no locks, and because what a client may cost is bounded there: one
+request a connection, five seconds for all of it, sixteen connections.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import h11
+
+Render = Callable[[str], Awaitable[tuple[bytes, str]]]
+"""Given an Accept header, a body and its media type."""
+
+_DEADLINE = 5.0
+_MOST_CONNECTIONS = 16
+_MOST_HEADER_BYTES = 16_384
+
+
+@asynccontextmanager
+async def metrics_endpoint(host: str, port: int, render: Render) -> AsyncGenerator[int, None]:
+    """Serves inside the block; gives the port, which matters where `port` is 0.
+
+    Raises:
+        OSError: nobody can listen there.
+    """
+    connections: set[asyncio.Task[None]] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a coroutine runs in a task; tells mypy so
+        connections.add(task)
+        try:
+            if len(connections) <= _MOST_CONNECTIONS:
+                await _converse(reader, writer, render)
+        finally:
+            connections.discard(task)
+            writer.close()
+
+    server = await asyncio.start_server(accept, host, port)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        for task in connections:
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+        await server.wait_closed()
+
+
+async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, render: Render) -> None:
+    """One request and its answer. A client that speaks no HTTP, or slowly, is cut off."""
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MOST_HEADER_BYTES)
+    with suppress(TimeoutError, OSError, h11.RemoteProtocolError):
+        async with asyncio.timeout(_DEADLINE):
+            request = await _request(reader, connection)
+            if request is not None:
+                for part in await _answer(request, render):
+                    writer.write(connection.send(part) or b"")
+                await writer.drain()
+
+
+async def _request(reader: asyncio.StreamReader, connection: h11.Connection) -> h11.Request | None:
+    while True:
+        event = connection.next_event()
+        if isinstance(event, h11.Request):
+            return event
+        if event is not h11.NEED_DATA:
+            return None
+        connection.receive_data(await reader.read(65_536))
+
+
+async def _answer(request: h11.Request, render: Render) -> tuple[h11.Event, ...]:
+    headers = dict(request.headers)
+    status, body, media_type = 200, b"", "text/plain; charset=utf-8"
+    if request.target.split(b"?")[0] != b"/metrics":
+        status, body = 404, b"metrics are at /metrics\n"
+    elif request.method != b"GET":
+        status, body = 405, b"only GET is answered\n"
+    else:
+        body, media_type = await render(headers.get(b"accept", b"").decode("latin-1"))
+    response_headers = [
+        ("content-type", media_type),
+        ("content-length", str(len(body))),
+        ("connection", "close"),
+    ]
+    return h11.Response(status_code=status, headers=response_headers), h11.Data(data=body), h11.EndOfMessage()
