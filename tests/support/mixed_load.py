@@ -34,11 +34,9 @@ async def route_chat(stub: Stub) -> None:
     assert [reply.message for reply in replies] == ["0", "0", "1"]
 
 
-MIX: Sequence[Callable[[Stub], Awaitable[None]]] = [get_feature] * 7 + [
-    list_features,
-    record_route,
-    route_chat,
-]
+Rpc = Callable[[Stub], Awaitable[None]]
+
+MIX: Sequence[Rpc] = [*[get_feature] * 7, list_features, record_route, route_chat]
 
 
 class MixedLoad:
