@@ -1,8 +1,8 @@
 """Counts calls and times the store, in plain Python.
 
 A synchronous instrument of OpenTelemetry's SDK takes about fifty times as long to record a value as a list
-and a bisection do, and a call would record three (docs/adr has the figures). So values are kept here, and read
-when a scrape or an export asks for them. All of it belongs to the event loop: there are no locks.
+and a bisection do, and a call would record three (docs/adr has the figures). So values are kept here, and
+read when a scrape or an export asks for them. All of it belongs to the event loop: there are no locks.
 """
 
 import asyncio

@@ -21,12 +21,21 @@ from routeguide.settings.limits import LimitSettings
 from routeguide.settings.names import PREFIX, unknown, variable
 from routeguide.settings.serving import ServingSettings
 from routeguide.settings.storage import StorageSettings
+from routeguide.settings.telemetry import TelemetrySettings
 from routeguide.settings.tls import TlsSettings
 
 DOTENV = Path(".env")
 
 
-class Settings(AccessSettings, LimitSettings, StorageSettings, TlsSettings, ServingSettings, BaseSettings):
+class Settings(
+    TelemetrySettings,
+    AccessSettings,
+    LimitSettings,
+    StorageSettings,
+    TlsSettings,
+    ServingSettings,
+    BaseSettings,
+):
     """The effective settings. Times are in seconds, sizes in bytes."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, validate_default=True)

@@ -1,10 +1,10 @@
 """Where the server listens, how it stops, what it logs."""
 
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from routeguide.settings.addresses import checked_address
 from routeguide.settings.concern import Concern
 
 
@@ -60,13 +60,4 @@ class ServingSettings(Concern):
     @field_validator("listen")
     @classmethod
     def _listen_has_host_and_port(cls, value: str) -> str:
-        try:
-            parts = urlsplit(f"//{value}")
-            valid = bool(parts.hostname) and parts.port is not None and parts.netloc == value
-        except ValueError:
-            valid = False
-        if not valid or "@" in value:
-            raise ValueError(
-                "must be HOST:PORT with a port of 0 to 65535, such as localhost:50051 or [::]:50051"
-            )
-        return value
+        return checked_address(value)
