@@ -108,6 +108,13 @@ class SchemaAhead(StorageUnusable):
     """The store's schema is newer than the code; only a newer release may open it."""
 
 
+class NotAllowed(RouteGuideError):
+    """The client's certificate is genuine, and carries none of the names that may call."""
+
+    def __init__(self) -> None:
+        super().__init__("the client's certificate carries no name that may call")
+
+
 class Unauthenticated(RouteGuideError):
     """A call needs a token and has none that is valid. Nothing of what was presented is repeated."""
 

@@ -1,10 +1,15 @@
 """Who may call, and how much: decided before anything of a call is read, so that refusing costs little."""
 
+import time
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from routeguide.errors import Overloaded
+from routeguide.errors import NotAllowed, Overloaded, RateLimited
+from routeguide.server.auth import TokenAuthority
 from routeguide.server.call import Call
+from routeguide.server.rate import RateLimiter, client_of
 from routeguide.server.supervisor import Supervisor
+from routeguide.server.tls import client_is_allowed
 
 _RETRY_AFTER = 1.0
 """Seconds that a client is asked to wait when the server is full."""
@@ -17,10 +22,34 @@ class Admission:
     supervisor: Supervisor
     max_calls: int = 0
     """Calls at the same time; 0 is any number."""
+    client_names: AbstractSet[str] = frozenset()
+    """Names of which a client's certificate must carry one; none lets any client call."""
+    authority: TokenAuthority | None = None
+    limiter: RateLimiter | None = None
+    trust_forwarded_for: bool = False
+    """Whether a balancer in front tells who the client is."""
 
     def admit(self, call: Call) -> None:
-        """Raises Overloaded: as many calls as are allowed are running already."""
+        """The cheapest question first.
+
+        Raises:
+            Overloaded: as many calls as are allowed are running already.
+            NotAllowed, Unauthenticated: not this client.
+            RateLimited: not so soon.
+        """
         if call.method.exempt:
             return
         if self.max_calls and self.supervisor.load > self.max_calls:
             raise Overloaded(f"more than {self.max_calls} calls at the same time", _RETRY_AFTER)
+        if self.client_names and not client_is_allowed(call.context.auth_context(), self.client_names):
+            raise NotAllowed
+        if self.authority is not None and self.authority.guards(call.method.path):
+            self.authority.require(call.header("authorization"))
+        if self.limiter is not None:
+            self._check_rate(call, self.limiter)
+
+    def _check_rate(self, call: Call, limiter: RateLimiter) -> None:
+        forwarded = call.headers("x-forwarded-for") if self.trust_forwarded_for else None
+        wait = limiter.retry_after(client_of(call.peer, forwarded), time.monotonic())
+        if wait is not None:
+            raise RateLimited(wait)

@@ -1,8 +1,8 @@
 """The lifespan of a server: what is opened, in which order, and how it ends.
 
-settings → storage (schema checked, seeded) → listening, not ready → ready → (SIGTERM) not ready →
-drain delay, still serving → listener closed, calls in flight finish within the grace → handlers awaited →
-storage closed.
+settings → certificates → storage (schema checked, seeded) → listening, not ready → ready → (SIGTERM)
+not ready → drain delay, still serving → listener closed, calls in flight finish within the grace → handlers
+awaited → storage closed.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ import structlog
 from routeguide import __version__
 from routeguide.pb import route_guide_pb2
 from routeguide.server.admission import Admission
+from routeguide.server.auth import TokenAuthority, open_authority
 from routeguide.server.call import Method
 from routeguide.server.channel import channel_options
 from routeguide.server.drain import Timing, drain
@@ -27,11 +28,13 @@ from routeguide.server.health import BalancerCheck, HealthServicer
 from routeguide.server.interceptor import Interceptor
 from routeguide.server.listening import listen
 from routeguide.server.methods import MethodTable
+from routeguide.server.rate import RateLimiter
 from routeguide.server.readiness import Readiness, State
 from routeguide.server.reflection import ReflectionServicer
 from routeguide.server.servicer import RouteGuideServicer
 from routeguide.server.storage_probe import StorageProbe
 from routeguide.server.supervisor import Budgets, Supervisor
+from routeguide.server.tls import open_tls
 from routeguide.service.route_guide import Limits, RouteGuide
 from routeguide.service.seeding import seed
 from routeguide.settings import Settings, masked
@@ -82,25 +85,27 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, ready: asyncio.E
 async def serving(settings: Settings) -> AsyncGenerator[RunningServer, None]:
     """A server that listens and is ready inside the block, and has drained and closed after it."""
     async with AsyncExitStack() as stack:
+        tls = await stack.enter_async_context(open_tls(settings))
         storage = await stack.enter_async_context(_open_store(settings))
         readiness = Readiness(needs_storage=settings.ready_needs_storage)
         supervisor = Supervisor(_budgets(settings))
         await stack.enter_async_context(_in_background(supervisor.watch()))
         await stack.enter_async_context(_in_background(_probe(settings, storage, readiness).watch()))
-        interceptor = Interceptor(supervisor, Admission(supervisor, settings.max_concurrent_calls), None)
+        authority = await stack.enter_async_context(open_authority(settings))
+        interceptor = Interceptor(supervisor, _admission(settings, supervisor, authority), None)
         server = grpc.aio.server(options=channel_options(settings))
         server.add_generic_rpc_handlers(
             (MethodTable(_methods(settings, storage, readiness), interceptor),),
         )
         stack.push_async_callback(server.stop, None)  # for a start that fails; after a drain it does nothing
-        port = listen(server, settings.listen)
+        port = listen(server, settings.listen, tls.credentials() if tls else None)
         await server.start()
         timing = Timing(settings.drain_delay, settings.stop_grace, settings.platform_stop_timeout)
         timing.log()
         stack.push_async_callback(drain, server, readiness, supervisor, timing)
         readiness.become(State.SERVING)
         running = RunningServer(_host(settings.listen), port)
-        _log.info("serving", address=running.address, version=__version__)
+        _log.info("serving", address=running.address, tls=tls.mode if tls else "off", version=__version__)
         yield running
 
 
@@ -132,6 +137,17 @@ async def _open_store(settings: Settings) -> AsyncGenerator[Storage, None]:
 
 def _budgets(settings: Settings) -> Budgets:
     return Budgets(settings.unary_timeout, settings.stream_idle_timeout, settings.stream_max_age)
+
+
+def _admission(settings: Settings, supervisor: Supervisor, authority: TokenAuthority | None) -> Admission:
+    return Admission(
+        supervisor,
+        max_calls=settings.max_concurrent_calls,
+        client_names=settings.permitted_clients,
+        authority=authority,
+        limiter=RateLimiter(settings.rate_limit, settings.rate_burst) if settings.rate_limit else None,
+        trust_forwarded_for=settings.trust_forwarded_for,
+    )
 
 
 def _probe(settings: Settings, storage: Storage, readiness: Readiness) -> StorageProbe:

@@ -101,6 +101,10 @@ class Call(AsyncIterator[bytes]):
                 return value
         return None
 
+    def headers(self, name: str) -> list[str]:
+        """Every value of a text header, by its lower-case name, in order."""
+        return [value for key, value in self._metadata if key == name and isinstance(value, str)]
+
     async def __anext__(self) -> bytes:
         self.waiting_since = time.monotonic()
         try:

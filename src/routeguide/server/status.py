@@ -16,13 +16,16 @@ from routeguide.errors import (
     DeadlineExceeded,
     InvalidInput,
     LimitExceeded,
+    NotAllowed,
     Overloaded,
+    RateLimited,
     Reconnect,
     RequestRefused,
     ResultOutOfRange,
     RouteGuideError,
     StorageFull,
     StorageUnavailable,
+    Unauthenticated,
 )
 
 ERROR_DOMAIN = "routeguide"
@@ -43,6 +46,9 @@ _TABLE: tuple[tuple[type[RouteGuideError], Refusal], ...] = (
     (InvalidInput, Refusal(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT")),
     (LimitExceeded, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED")),
     (ResultOutOfRange, Refusal(grpc.StatusCode.OUT_OF_RANGE, "RESULT_OUT_OF_RANGE")),
+    (NotAllowed, Refusal(grpc.StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")),
+    (Unauthenticated, Refusal(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")),
+    (RateLimited, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")),
     (Overloaded, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")),
     (DeadlineExceeded, Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")),
     (Reconnect, Refusal(grpc.StatusCode.UNAVAILABLE, "RECONNECT")),
