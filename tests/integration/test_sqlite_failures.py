@@ -14,7 +14,6 @@ from routeguide.domain.models import Feature, Point, Rectangle, RouteNote
 from routeguide.errors import StorageClosed, StorageError, StorageFull, StorageUnavailable
 from routeguide.storage.base import Retention, Storage
 from routeguide.storage.sqlite.connection import DatabaseFile
-from routeguide.storage.sqlite.errors import at_run_time
 from routeguide.storage.sqlite.storage import open_sqlite
 from tests.support.disks import remount, small_disk
 from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
@@ -163,30 +162,6 @@ def _damage_all_but_the_schema(path: Path) -> None:
         for root in roots:
             file.seek((root - 1) * page_size)
             file.write(b"\xaa" * page_size)
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        (sqlite3.SQLITE_BUSY_SNAPSHOT, StorageUnavailable),
-        (sqlite3.SQLITE_LOCKED_SHAREDCACHE, StorageUnavailable),
-        (sqlite3.SQLITE_FULL, StorageFull),
-        (sqlite3.SQLITE_IOERR_FSYNC, StorageUnavailable),
-        (sqlite3.SQLITE_READONLY_DBMOVED, StorageUnavailable),
-        (sqlite3.SQLITE_CANTOPEN_ISDIR, StorageUnavailable),
-        (sqlite3.SQLITE_PROTOCOL, StorageUnavailable),
-        (sqlite3.SQLITE_CORRUPT_VTAB, StorageUnavailable),
-        (sqlite3.SQLITE_CONSTRAINT_CHECK, StorageError),
-        (None, StorageError),
-    ],
-)
-def test_errors_are_told_apart_by_their_codes(code: int | None, expected: type[StorageError]) -> None:
-    error = sqlite3.OperationalError("/secret/path: database is locked")
-    if code is not None:
-        error.sqlite_errorcode = code
-    translated = at_run_time(error)
-    assert type(translated) is expected
-    assert "secret" not in str(translated)
 
 
 def _assert_tells_clients_nothing(error: StorageError, folder: Path) -> None:

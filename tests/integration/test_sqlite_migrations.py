@@ -80,7 +80,7 @@ async def test_old_to_new_keeps_the_data(old: Path, newer: Sequence[Migration]) 
 
 
 async def test_behind_is_refused_and_left_as_it_is(old: Path, newer: Sequence[Migration]) -> None:
-    with pytest.raises(SchemaBehind, match="routeguide migrate"):
+    with pytest.raises(SchemaBehind, match=r"routeguide\.db: .*routeguide migrate"):
         async with opened(old, newer):
             pass
     async with opened(old, HEAD) as store:
@@ -91,21 +91,23 @@ async def test_behind_is_refused_and_left_as_it_is(old: Path, newer: Sequence[Mi
 async def test_ahead_is_always_refused(old: Path, newer: Sequence[Migration], auto_migrate: bool) -> None:
     async with opened(old, newer, auto_migrate=True):
         pass
-    with pytest.raises(SchemaAhead, match="newer release"):
+    with pytest.raises(SchemaAhead, match=r"routeguide\.db: .*newer release"):
         async with opened(old, HEAD, auto_migrate=auto_migrate):
             pass
 
 
 async def test_a_migration_that_was_edited_later_is_refused(old: Path) -> None:
     edited = [Migration(HEAD[0].name, HEAD[0].sql + "-- edited"), *HEAD[1:]]
-    with pytest.raises(StorageUnusable, match="another version"):
+    with pytest.raises(StorageUnusable, match=r"routeguide\.db: .*another version"):
         async with opened(old, edited, auto_migrate=True):
             pass
 
 
 async def test_a_step_that_fails_leaves_nothing_of_itself(old: Path, newer: Sequence[Migration]) -> None:
     broken = [*newer, Migration("0009.broken", "CREATE TABLE half (a);\nINSERT INTO missing VALUES (1);\n")]
-    with pytest.raises(StorageUnusable):
+    with pytest.raises(
+        StorageUnusable, match=r"routeguide\.db: migration 0009\.broken failed \(SQLITE_ERROR\)"
+    ):
         async with opened(old, broken, auto_migrate=True):
             pass
     assert rows(old, "SELECT count(*) FROM schema_migration") == [(len(newer),)]

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import aiosqlite
 
-from routeguide.errors import StorageClosed
+from routeguide.errors import StorageClosed, StorageUnusable
 from routeguide.storage.sqlite.errors import at_opening, at_run_time
 
 Result = TypeVar("Result")
@@ -57,7 +57,7 @@ class SqliteConnection:
         try:
             await connection._worker
             await connection._worker.run(prepare)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, StorageUnusable) as error:
             await connection.close()
             raise at_opening(error, database.path) from error
         except BaseException:
