@@ -60,7 +60,7 @@ def applied_migrations(connection: sqlite3.Connection) -> Sequence[AppliedMigrat
     """What was applied to the database so far; nothing, if it is empty.
 
     Raises:
-        StorageUnusable: the database is somebody else's.
+        StorageUnusable: the database is somebody else's, or its records are damaged.
     """
     if not connection.execute(_ANY_TABLE).fetchall():
         return ()
