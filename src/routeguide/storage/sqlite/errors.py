@@ -47,8 +47,10 @@ _NOT_WRITABLE = (
 )
 
 
-def at_run_time(error: sqlite3.Error) -> StorageError:
+def at_run_time(error: sqlite3.Error | OSError) -> StorageError:
     """The error for whoever made the request: it names no path and nothing of the driver's."""
+    if isinstance(error, OSError):
+        return StorageUnavailable("the store is not in its place")
     if is_locked(error):
         return StorageUnavailable("the store is busy: another process holds its lock")
     if _lacks_room(error):
