@@ -17,6 +17,7 @@ from routeguide.storage.migrations import Migration, known_migrations, read_migr
 from routeguide.storage.sqlite.connection import DatabaseFile
 from routeguide.storage.sqlite.migrator import SqliteMigrator
 from routeguide.storage.sqlite.storage import open_sqlite
+from tests.support.held_statements import HeldStatement
 from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
 
 HEAD = known_migrations("sqlite")
@@ -127,19 +128,31 @@ async def test_several_that_migrate_at_the_same_moment_migrate_once(
         assert sorted(map(len, applied)) == [0, 0, 0, 1]
 
 
-async def test_cancelled_at_any_moment_it_is_done_or_not_begun(
-    old: Path, newer: Sequence[Migration], tmp_path: Path
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "BEGIN",
+        "ALTER TABLE feature",
+        "UPDATE feature",
+        "CREATE TRIGGER",
+        "INSERT INTO schema_migration",
+        "COMMIT",
+    ],
+)
+async def test_cancelled_in_the_middle_a_step_is_taken_to_its_end(
+    held: HeldStatement, old: Path, newer: Sequence[Migration], statement: str
 ) -> None:
-    for turns in range(15):
-        path = tmp_path / f"{turns}.db"
-        shutil.copy(old, path)
-        migrating = asyncio.create_task(SqliteMigrator(DatabaseFile(path, timeout=5), newer).apply())
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        migrating.cancel()
-        await asyncio.wait([migrating])
-        async with opened(path, newer, auto_migrate=True) as store:
-            assert await store.features.count() == 1
+    held.hold(statement)
+    migrating = asyncio.create_task(SqliteMigrator(DatabaseFile(old, timeout=5), newer).apply())
+    await held.reached()
+    migrating.cancel()
+    await asyncio.sleep(0)
+    held.release()
+    await asyncio.wait([migrating])
+    assert migrating.cancelled()
+    async with opened(old, newer) as store:
+        assert await store.features.count() == 1
+    assert rows(old, "SELECT name_length FROM feature") == [(13,)]
 
 
 async def test_status_shows_and_apply_applies(old: Path, newer: Sequence[Migration]) -> None:

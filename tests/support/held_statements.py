@@ -13,13 +13,13 @@ class HeldStatement:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._beginning: str | None = None
+        self._part: str | None = None
         self._reached = asyncio.Event()
         self._released = threading.Event()
 
-    def hold(self, beginning: str) -> None:
-        """The next statement that starts with `beginning` will be held."""
-        self._beginning = beginning
+    def hold(self, part: str) -> None:
+        """The next statement whose text contains `part` will be held."""
+        self._part = part
 
     async def reached(self) -> None:
         """Returns when the statement is being held."""
@@ -31,8 +31,8 @@ class HeldStatement:
 
     def trace(self, statement: str) -> None:
         """Called by SQLite on the connection's thread, before each statement."""
-        if self._beginning is not None and statement.lstrip().startswith(self._beginning):
-            self._beginning = None
+        if self._part is not None and self._part in statement:
+            self._part = None
             self._loop.call_soon_threadsafe(self._reached.set)
             self._released.wait(10)
 
@@ -44,7 +44,7 @@ async def held(monkeypatch: pytest.MonkeyPatch) -> HeldStatement:
     connect = sqlite3.connect
 
     def traced(*args: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*args, **options)
+        connection: sqlite3.Connection = connect(*args, **options)
         connection.set_trace_callback(statement.trace)
         return connection
 
