@@ -134,21 +134,21 @@ READS: dict[str, Callable[[Storage], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
-async def test_damage_in_the_middle_is_the_projects_own_error(
+async def test_damage_that_is_met_by_a_read_is_the_projects_own_error(
     tmp_path: Path, read: Callable[[Storage], Awaitable[object]]
 ) -> None:
     path = tmp_path / "routeguide.db"
     async with store_at(path) as store:
         await store.features.import_all(FEATURES)
-    _damage_all_but_the_schema(path)
+    _damage_the_roots_of_features(path)
     async with store_at(path) as store:
         with pytest.raises(StorageUnavailable) as refused:
             await read(store)
         _assert_tells_clients_nothing(refused.value, tmp_path)
 
 
-def _damage_all_but_the_schema(path: Path) -> None:
-    """Overwrites every page but those that hold the schema and the records of migrations."""
+def _damage_the_roots_of_features(path: Path) -> None:
+    """Overwrites the first page of each table and index of features: the store opens but cannot read them."""
     connection = sqlite3.connect(path)
     roots = [
         row[0]
