@@ -1,7 +1,7 @@
 """The backends, each behind the same door, so that one suite holds all of them to the contract."""
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -55,6 +55,23 @@ def open_store(backend: str, tmp_path: Path) -> OpenStore:
 async def store(open_store: OpenStore) -> AsyncGenerator[Storage, None]:
     async with open_store() as storage:
         yield storage
+
+
+class Source:
+    """Features to import, which do something to the import after `read` of them."""
+
+    features = tuple(Feature("imported", Point(2, each)) for each in range(3_000))
+
+    def __init__(self, read: int, then: Callable[[], object]) -> None:
+        self._read = read
+        self._then = then
+        self.reached = False
+
+    def __iter__(self) -> Iterator[Feature]:
+        yield from self.features[: self._read]
+        self.reached = True
+        self._then()
+        yield from self.features[self._read :]
 
 
 async def listed(store: Storage, rectangle: Rectangle = Rectangle.GLOBE) -> list[Feature]:

@@ -2,21 +2,24 @@
 
 import asyncio
 import itertools
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from routeguide.domain.models import Feature, Point, Rectangle, RouteNote
 from routeguide.storage.base import Storage
-from tests.contract.conftest import listed, messages_at
+from tests.contract.conftest import Source, listed, messages_at
 
 TURNS = st.integers(0, 12)
 examples = settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+
+KNOWN = [Feature("known before", Point(1, 1))]
 
 _fresh_latitudes = itertools.count(1)
 
@@ -30,6 +33,12 @@ async def cancelled_after(turns: int, call: Coroutine[Any, Any, Any]) -> bool:
     with suppress(asyncio.CancelledError):
         await task
     return not task.cancelled()
+
+
+def cancel_its_reader() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
 
 
 @examples
@@ -59,20 +68,21 @@ async def test_readers_may_leave_at_any_moment(store: Storage, turns: int) -> No
     assert await listed(store) == [Feature("still here", Point(0, 0))]
 
 
-@examples
-@given(turns=st.integers(0, 40))
-async def test_a_cancelled_import_leaves_all_or_nothing_and_no_lock(store: Storage, turns: int) -> None:
-    latitude = next(_fresh_latitudes)
-    before = await store.features.count()
-
-    def source() -> Iterator[Feature]:
-        for each in range(3_000):
-            yield Feature("", Point(latitude, each))
-
-    await cancelled_after(turns, store.features.import_all(source()))
-    assert await store.features.count() - before in {0, 3_000}
+@pytest.mark.parametrize("read", [0, 1, 1_000, 1_001, 2_000, 2_999, 3_000])
+async def test_an_import_that_is_cancelled_leaves_all_or_nothing_and_no_lock(
+    store: Storage, read: int
+) -> None:
+    """The source itself cancels, after so many features: by then some of them are written."""
+    await store.features.import_all(KNOWN)
+    source = Source(read, cancel_its_reader)
+    importing = asyncio.create_task(store.features.import_all(source))
+    await asyncio.wait([importing])
+    assert source.reached
+    assert importing.cancelled()
+    assert await listed(store) in (KNOWN, [*KNOWN, *source.features])
     async with asyncio.timeout(2):  # well below the patience with locks
-        assert await messages_at(store, Point(latitude, 0)) == []
+        assert await messages_at(store, Point(0, 0)) == []
+    assert (await store.features.import_all(source.features)).total == len(source.features)
 
 
 async def test_the_others_of_a_batch_do_not_notice(store: Storage) -> None:

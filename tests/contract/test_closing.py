@@ -9,7 +9,7 @@ import pytest
 from routeguide.domain.models import Feature, Point, Rectangle, RouteNote
 from routeguide.errors import StorageClosed
 from routeguide.storage.base import Storage
-from tests.contract.conftest import OpenStore, listed, messages_at
+from tests.contract.conftest import OpenStore, Source, listed, messages_at
 from tests.support.leaks import open_files_in
 
 HERE = Point(0, 0)
@@ -76,23 +76,21 @@ async def test_calls_that_wait_are_answered_or_refused(open_store: OpenStore, ba
         assert await messages_at(reopened, HERE) == answered
 
 
+@pytest.mark.parametrize("read", [0, 1, 1_000, 1_001, 2_000, 2_999, 3_000])
 async def test_an_import_under_way_is_undone_or_done_and_ends_with_the_store(
-    open_store: OpenStore, backend: str, tmp_path: Path
+    open_store: OpenStore, backend: str, tmp_path: Path, read: int
 ) -> None:
-    before = 0
-    for turns in range(0, 24, 2):
-        async with open_store() as store:
-            features = [Feature("", Point(turns, each)) for each in range(5_000)]
-            importing = asyncio.ensure_future(store.features.import_all(features))
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            await store.close()
-            assert open_files_in(tmp_path) == []
-            await asyncio.wait([importing])
-        imported = importing.exception() is None
-        assert imported or isinstance(importing.exception(), StorageClosed)
-        if backend == "memory":
-            continue
-        before += 5_000 if imported else 0
-        async with open_store() as reopened:
-            assert await reopened.features.count() == before
+    """The source itself has the store closed, after so many features: by then some of them are written."""
+    closing: list[asyncio.Task[None]] = []
+    async with open_store() as store:
+        source = Source(read, lambda: closing.append(asyncio.create_task(store.close())))
+        importing = asyncio.create_task(store.features.import_all(source))
+        await asyncio.wait([importing])
+        await closing[0]
+        assert open_files_in(tmp_path) == []
+    imported = importing.exception() is None
+    assert imported or isinstance(importing.exception(), StorageClosed)
+    if backend == "memory":
+        return
+    async with open_store() as reopened:
+        assert await reopened.features.count() == (len(source.features) if imported else 0)

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import aclosing
 
 import pytest
 
-from routeguide.domain.models import Feature, Point
+from routeguide.domain.models import Feature, Point, Rectangle
 from routeguide.storage.base import ImportResult, Storage
 from tests.contract.conftest import DURABLE, OpenStore, listed
 
@@ -53,7 +54,7 @@ async def test_an_exception_from_the_source_undoes_everything(store: Storage, re
     assert (await store.features.import_all(MANY)).total == len(MANY)
 
 
-async def test_readers_go_on_and_see_all_of_it_or_nothing(store: Storage) -> None:
+async def test_calls_go_on_and_see_all_of_it_or_nothing(store: Storage) -> None:
     importing = asyncio.create_task(store.features.import_all(iter(MANY)))
     seen = set()
     while not importing.done():
@@ -62,6 +63,23 @@ async def test_readers_go_on_and_see_all_of_it_or_nothing(store: Storage) -> Non
         await asyncio.sleep(0)
     assert seen <= {0, len(MANY)}
     assert await listed(store) == MANY
+
+
+@pytest.mark.parametrize("count", [2_000, 12_000])
+async def test_a_listing_under_way_keeps_its_order_and_no_page_is_mixed(store: Storage, count: int) -> None:
+    """As many as a listing finds by their ids, and as many as it walks through."""
+    old = [Feature("old", Point(0, each)) for each in range(count)]
+    new = [Feature("new", Point(each // count, each % count)) for each in range(count + 3_000)]
+    await store.features.import_all(old)
+    async with aclosing(store.features.within(Rectangle.GLOBE)) as pages:
+        listing = [await anext(pages)]
+        await store.features.import_all(new)
+        listing += [page async for page in pages]
+    assert {len({feature.name for feature in page}) for page in listing} == {1}
+    locations = [feature.location for page in listing for feature in page]
+    assert locations == [feature.location for feature in new][: len(locations)]
+    assert len(locations) >= count
+    assert await listed(store) == new
 
 
 @pytest.mark.parametrize("backend", DURABLE)

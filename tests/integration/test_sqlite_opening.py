@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from routeguide.domain.models import Feature, Point
-from routeguide.errors import StorageUnavailable, StorageUnusable
+from routeguide.errors import StorageFull, StorageUnavailable, StorageUnusable
 from routeguide.storage import open_storage
 from routeguide.storage.base import Retention
 from tests.support.disks import remount, small_disk
@@ -24,6 +24,12 @@ async def opens(path: Path, patience: float = 0.2) -> None:
     async with open_storage(f"sqlite:///{path}", retention=Retention(), timeout=patience) as store:
         await store.features.import_all([Feature("usable", Point(0, 0))])
         assert await store.features.find(Point(0, 0)) is not None
+
+
+def run(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(statement)
+    connection.close()
 
 
 @pytest.mark.parametrize(
@@ -83,16 +89,32 @@ async def test_a_damaged_database(tmp_path: Path) -> None:
         await opens(path)
 
 
-async def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "table",
+    [
+        "bookmark (url TEXT)",
+        "schema_migration (version INTEGER)",
+        "schema_migration (name TEXT, checksum INTEGER, applied_at TEXT)",
+    ],
+)
+async def test_the_database_of_another_program_is_left_alone(tmp_path: Path, table: str) -> None:
     path = tmp_path / "bookmarks.db"
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE bookmark (url TEXT)")
-    connection.close()
+    run(path, f"CREATE TABLE {table}")
     before = path.read_bytes()
-    with pytest.raises(StorageUnusable, match="another program"):
+    with pytest.raises(StorageUnusable, match=r"bookmarks\.db: it is the database of another program"):
         await opens(path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["bookmarks.db"]  # noqa: PTH208  # not a Path, which would seem to block
+
+
+async def test_a_record_that_nobody_can_read(tmp_path: Path) -> None:
+    path = tmp_path / "routeguide.db"
+    await opens(path)
+    run(path, "UPDATE schema_migration SET applied_at = 'yesterday'")
+    with pytest.raises(
+        StorageUnusable, match=r"routeguide\.db: the record of migration 0001\.\S+ is damaged"
+    ):
+        await opens(path)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +150,16 @@ async def test_a_read_only_disk(tmp_path: Path) -> None:
             await opens(disk / "routeguide.db")
         with pytest.raises(StorageUnusable, match="cannot be opened for writing"):
             await opens(disk / "another" / "routeguide.db")
+
+
+@pytest.mark.parametrize("kibibytes", [4, 8, 16, 24, 32, 36, 64])
+async def test_a_full_disk(tmp_path: Path, kibibytes: int) -> None:
+    """Of the file, its log and its shared memory each may be the one that has no room."""
+    with (
+        small_disk(tmp_path / "disk", kibibytes=kibibytes) as disk,
+        pytest.raises(StorageFull, match=r"routeguide\.db cannot grow: the disk is full"),
+    ):
+        await opens(disk / "routeguide.db")
 
 
 @pytest.fixture

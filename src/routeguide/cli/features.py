@@ -16,7 +16,7 @@ from routeguide.cli.settings_options import Function, load_settings, settings_op
 from routeguide.formats.reading import Format, format_of
 from routeguide.service import feature_files
 from routeguide.settings import Settings
-from routeguide.storage import open_storage
+from routeguide.storage import open_storage, second_writer_caution
 from routeguide.storage.base import ImportResult, Retention, Storage
 
 _STANDARD_STREAM = Path("-")
@@ -49,6 +49,8 @@ def import_(flags: Mapping[str, Any], path: Path, kind: Format | None) -> None:
     settings = _settings(flags)
     kind = _kind(path, kind)
     name, source = _source(path)
+    if caution := second_writer_caution(settings.storage_url):
+        click.echo(caution, err=True)
     # Opened before there is an event loop, which would keep the first Ctrl-C from ending a read that blocks.
     with source as file:
         result = asyncio.run(_import(settings, file, kind, name))

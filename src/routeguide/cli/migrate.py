@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from routeguide.cli.settings_options import load_settings, settings_options
-from routeguide.storage import open_migrator
+from routeguide.storage import open_migrator, second_writer_caution
 from routeguide.storage.migrations import Migration, MigrationStatus, Migrator
 
 
@@ -25,6 +25,8 @@ def migrate(flags: Mapping[str, Any], status: bool, dry_run: bool) -> None:
         due = [each.migration for each in asyncio.run(_status(migrator)) if each.applied_at is None]
         _tell("Would apply", due)
     else:
+        if caution := second_writer_caution(settings.storage_url):
+            click.echo(caution, err=True)
         _tell("Applied", asyncio.run(_apply(migrator)))
 
 

@@ -1,7 +1,7 @@
 """Where features and notes are kept: one contract (`base`), one module or package per backend.
 
-`open_storage` and `open_migrator` are the only doors; nothing above this floor names a backend. Backends
-are imported when they are opened, so that none pays for another.
+`open_storage`, `open_migrator` and `second_writer_caution` are the only doors; nothing above this floor names
+a backend. Backends are imported when they are opened, so that none pays for another.
 """
 
 from collections.abc import AsyncGenerator
@@ -54,6 +54,15 @@ def open_migrator(url: str, *, timeout: float) -> Migrator:
     from routeguide.storage.sqlite.migrator import SqliteMigrator  # noqa: PLC0415  # only where used
 
     return SqliteMigrator(DatabaseFile(_path(url), timeout), known_migrations("sqlite"))
+
+
+def second_writer_caution(url: str) -> str | None:
+    """What to tell the operator before a command writes to the database at `url`; mostly nothing."""
+    if not url.startswith(_SQLITE):
+        return None
+    from routeguide.storage.sqlite.second_writer import second_writer_caution  # noqa: PLC0415  # only where used
+
+    return second_writer_caution(_path(url))
 
 
 async def _open(url: str, retention: Retention, lock_timeout: float, auto_migrate: bool) -> Storage:

@@ -58,8 +58,8 @@ class FeatureRepository(ABC):
         """Pages of the features inside `rectangle`, bounds inclusive, in the order of their import.
 
         Pages are never empty and hold at most some hundreds of features, so that a slow consumer
-        costs little memory and holds no lock and no transaction between pages. Features that are
-        imported meanwhile may be missed. Close the generator (`contextlib.aclosing`).
+        costs little memory and holds no lock and no transaction between pages. Of what is imported
+        meanwhile the later pages may show all, some or nothing. Close the generator (`contextlib.aclosing`).
         """
 
     @abstractmethod
@@ -72,7 +72,8 @@ class FeatureRepository(ABC):
 
         Idempotent by location: a feature at a location that already has one gives it its name and
         keeps its place in the order; within `features` the last one at a location wins. The
-        iterable may be far larger than memory. Readers go on meanwhile and see all of it or nothing.
+        iterable may be far larger than memory. Readers go on meanwhile: each call, and each page of a
+        listing, sees all of it or nothing. A listing that is under way may go on with what was imported.
         """
 
 

@@ -6,20 +6,25 @@ harmless: a transaction that begins and ends within one unit cannot be cut in tw
 """
 
 import asyncio
+import errno
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
 
-from routeguide.errors import StorageClosed
+from routeguide.errors import StorageClosed, StorageUnusable
 from routeguide.storage.sqlite.errors import at_opening, at_run_time
 
 Result = TypeVar("Result")
 Unit = Callable[[sqlite3.Connection], Result]
+
+_FileIdentity = tuple[int, int]
+"""Device and inode, which no other file can have as long as this one is open."""
 
 _CACHED_STATEMENTS = 256
 """Above the number of texts that a connection is ever given, so that each is parsed once."""
@@ -38,7 +43,9 @@ class SqliteConnection:
     """Runs units in the order in which they were given. Open one with `open`."""
 
     def __init__(self, database: DatabaseFile, mode: str) -> None:
-        self._worker = _Worker(f"{database.path.absolute().as_uri()}?mode={mode}", database.timeout)
+        self._path = database.path.absolute()
+        self._worker = _Worker(f"{self._path.as_uri()}?mode={mode}", database.timeout)
+        self._file: _FileIdentity | None = None
         self._closing: asyncio.Task[None] | None = None
 
     @classmethod
@@ -56,8 +63,8 @@ class SqliteConnection:
         connection = cls(database, mode)
         try:
             await connection._worker
-            await connection._worker.run(prepare)
-        except (sqlite3.Error, OSError) as error:
+            await connection._worker.run(partial(connection._prepare, prepare))
+        except (sqlite3.Error, OSError, StorageUnusable) as error:
             await connection.close()
             raise at_opening(error, database.path) from error
         except BaseException:
@@ -68,15 +75,34 @@ class SqliteConnection:
     async def run(self, unit: Unit[Result]) -> Result:
         """What `unit` returns. It runs to its end even if the caller is cancelled meanwhile.
 
+        While the file is not in its place, deleted or replaced, StorageUnavailable is raised instead.
+
         Raises:
             StorageClosed, StorageUnavailable, StorageFull, StorageError
         """
         if self._closing is not None:
             raise StorageClosed("the store is closed")
         try:
-            return await self._worker.run(unit)
-        except sqlite3.Error as error:
+            return await self._worker.run(partial(self._run_in_place, unit))
+        except (sqlite3.Error, OSError) as error:
             raise at_run_time(error) from error
+
+    def _prepare(self, prepare: Unit[None], connection: sqlite3.Connection) -> None:
+        prepare(connection)
+        self._file = _identity(self._path)
+
+    def _run_in_place(self, unit: Unit[Result], connection: sqlite3.Connection) -> Result:
+        """A file that was deleted while it is open still takes commits, which nobody would find again.
+
+        So after each unit, a commit included, and before anyone hears of it, the file must still be in
+        its place. Asking takes three microseconds, a tenth of the way to this thread and back.
+        """
+        result = unit(connection)
+        if _identity(self._path) != self._file:
+            raise FileNotFoundError(
+                errno.ENOENT, "another file has taken the open one's place", str(self._path)
+            )
+        return result
 
     async def close(self) -> None:
         """Lets the units that were given finish, rolls back what is open, ends the thread. Idempotent."""
@@ -113,6 +139,11 @@ class _Worker(aiosqlite.Connection):
             check_same_thread=False,
         )
         return self._opened
+
+
+def _identity(path: Path) -> _FileIdentity:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 @contextmanager

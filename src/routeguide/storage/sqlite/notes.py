@@ -129,7 +129,7 @@ def _drop_old(
     connection: sqlite3.Connection, crowded: Sequence[_Coordinates], retention: Retention, oldest: int | None
 ) -> None:
     for coordinates in crowded:
-        connection.execute(statements.DROP_OLD_AT, (*coordinates, retention.per_location))
+        connection.execute(statements.DROP_OLD_AT, (*coordinates, *coordinates, retention.per_location))
     if oldest is not None:
         connection.execute(statements.DROP_EXPIRED, (_HOUSEKEEPING, oldest))
     excess = _count(connection) - retention.total

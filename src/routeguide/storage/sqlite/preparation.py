@@ -14,6 +14,7 @@ _IMPORTER_CACHE = "PRAGMA cache_size = -98304"
 """Negative: KiB. An import touches every page of the indexes; the more stay in memory, the faster."""
 
 _LARGEST_IDLE_LOG = "PRAGMA journal_size_limit = 16777216"
+"""Bytes. A log that one large import has stretched is cut back to this when it is begun anew."""
 
 _RETRY_INTERVAL = 0.01
 
@@ -30,7 +31,7 @@ def prepare_writer(
     applied_migrations(connection)  # refuses somebody else's database before anything is changed
     _switch_to_write_ahead_log(connection, patience)
     _make_commits_durable(connection)
-    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(_LARGEST_IDLE_LOG)
     prepare_schema(connection, known, auto_migrate=auto_migrate)
     connection.execute("BEGIN IMMEDIATE")  # a file that cannot be written is found out now, not later
     connection.execute("ROLLBACK")
@@ -38,6 +39,7 @@ def prepare_writer(
 
 def prepare_importer(connection: sqlite3.Connection) -> None:
     _make_commits_durable(connection)
+    connection.execute(_LARGEST_IDLE_LOG)
     connection.execute(_IMPORTER_CACHE)
 
 
@@ -74,4 +76,3 @@ def _has_switched(connection: sqlite3.Connection, deadline: float) -> bool:
 def _make_commits_durable(connection: sqlite3.Connection) -> None:
     """NORMAL, which WAL is often run with, may lose the last commits when the power fails."""
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(_LARGEST_IDLE_LOG)

@@ -7,11 +7,16 @@ from datetime import UTC, datetime
 from routeguide.errors import StorageUnusable
 from routeguide.storage.migrations import AppliedMigration, Migration, pending, refuse_behind
 from routeguide.storage.sqlite.connection import transaction
+from routeguide.storage.sqlite.errors import is_caused_by_the_statement, name_of
 
 OLDEST_SQLITE = (3, 37, 0)
 """The first one with STRICT tables."""
 
-_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
+_ANY_TABLE = (
+    "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' LIMIT 1"
+)
+_COLUMNS_OF_RECORDS = "SELECT name, type FROM pragma_table_info('schema_migration')"
+_OUR_COLUMNS = [("name", "TEXT"), ("checksum", "TEXT"), ("applied_at", "TEXT")]
 _APPLIED = "SELECT name, checksum, applied_at FROM schema_migration ORDER BY name"
 _RECORD = "INSERT INTO schema_migration (name, checksum, applied_at) VALUES (?, ?, ?)"
 _CREATE_RECORDS = """
@@ -55,15 +60,13 @@ def applied_migrations(connection: sqlite3.Connection) -> Sequence[AppliedMigrat
     """What was applied to the database so far; nothing, if it is empty.
 
     Raises:
-        StorageUnusable: the database is somebody else's.
+        StorageUnusable: the database is somebody else's, or its records are damaged.
     """
-    tables = {row[0] for row in connection.execute(_TABLES)}
-    if not tables:
+    if not connection.execute(_ANY_TABLE).fetchall():
         return ()
-    if "schema_migration" not in tables:
-        raise StorageUnusable("the file is the database of another program; name another file")
-    rows = connection.execute(_APPLIED).fetchall()
-    return [AppliedMigration(name, checksum, datetime.fromisoformat(time)) for name, checksum, time in rows]
+    if connection.execute(_COLUMNS_OF_RECORDS).fetchall() != _OUR_COLUMNS:
+        raise StorageUnusable("it is the database of another program; name another file")
+    return [_record(*row) for row in connection.execute(_APPLIED)]
 
 
 def require_capable_sqlite(connection: sqlite3.Connection) -> None:
@@ -89,7 +92,25 @@ def split_statements(sql: str) -> Iterator[str]:
 
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
     connection.execute(_CREATE_RECORDS)
-    for statement in split_statements(migration.sql):
-        connection.execute(statement)
+    _run(connection, migration)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     connection.execute(_RECORD, (migration.name, migration.checksum, now))
+
+
+def _run(connection: sqlite3.Connection, migration: Migration) -> None:
+    try:
+        for statement in split_statements(migration.sql):
+            connection.execute(statement)
+    except sqlite3.Error as error:
+        if not is_caused_by_the_statement(error):
+            raise
+        raise StorageUnusable(
+            f"migration {migration.name} failed ({name_of(error)}) and was undone; please report it"
+        ) from error
+
+
+def _record(name: str, checksum: str, applied_at: str) -> AppliedMigration:
+    try:
+        return AppliedMigration(name, checksum, datetime.fromisoformat(applied_at))
+    except ValueError as error:
+        raise StorageUnusable(f"the record of migration {name} is damaged; restore a backup") from error

@@ -38,8 +38,8 @@ SELECT id, latitude, latitude, longitude, longitude FROM feature WHERE id > ?
 COUNT_NOTES = "SELECT kept FROM note_count"
 
 DROP_OLD_AT = """
-DELETE FROM note WHERE latitude = ?1 AND longitude = ?2 AND id <= (
-  SELECT id FROM note WHERE latitude = ?1 AND longitude = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3
+DELETE FROM note WHERE latitude = ? AND longitude = ? AND id <= (
+  SELECT id FROM note WHERE latitude = ? AND longitude = ? ORDER BY id DESC LIMIT 1 OFFSET ?
 )
 """
 

@@ -1,0 +1,3 @@
+"""Fixtures of the tests of SQLite."""
+
+from tests.support.held_statements import held  # noqa: F401  # a fixture: its name is all that is used
