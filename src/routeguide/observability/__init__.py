@@ -5,6 +5,7 @@ Nothing here knows grpc or the settings: calls come as an `ObservedCall`, settin
 
 from routeguide.observability.calls import CallObserver, ObservedCall
 from routeguide.observability.logs import configure_logging
+from routeguide.observability.metrics import Metrics
 from routeguide.observability.telemetry import Telemetry, TelemetryOptions
 
-__all__ = ["CallObserver", "ObservedCall", "Telemetry", "TelemetryOptions", "configure_logging"]
+__all__ = ["CallObserver", "Metrics", "ObservedCall", "Telemetry", "TelemetryOptions", "configure_logging"]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from routeguide.errors import NotAllowed, Overloaded, RateLimited
 from routeguide.server.auth import TokenAuthority
@@ -28,6 +28,8 @@ class Admission:
     limiter: RateLimiter | None = None
     trust_forwarded_for: bool = False
     """Whether a balancer in front tells who the client is."""
+    shed: dict[str, float] = field(default_factory=lambda: {"concurrency": 0.0, "rate": 0.0})
+    """How many calls were refused to spare the server, by reason."""
 
     def admit(self, call: Call) -> None:
         """The cheapest question first.
@@ -40,6 +42,7 @@ class Admission:
         if call.method.exempt:
             return
         if self.max_calls and self.supervisor.load > self.max_calls:
+            self.shed["concurrency"] += 1
             raise Overloaded(f"more than {self.max_calls} calls at the same time", _RETRY_AFTER)
         if self.client_names and not client_is_allowed(call.context.auth_context(), self.client_names):
             raise NotAllowed
@@ -52,4 +55,5 @@ class Admission:
         forwarded = call.headers("x-forwarded-for") if self.trust_forwarded_for else None
         wait = limiter.retry_after(client_of(call.peer, forwarded), time.monotonic())
         if wait is not None:
+            self.shed["rate"] += 1
             raise RateLimited(wait)

@@ -1,8 +1,8 @@
 """The lifespan of a server: what is opened, in which order, and how it ends.
 
-settings → certificates → storage (schema checked, seeded) → listening, not ready → ready → (SIGTERM)
-not ready → drain delay, still serving → listener closed, calls in flight finish within the grace → handlers
-awaited → storage closed.
+settings → certificates → telemetry → storage (schema checked, seeded) → listening, not ready → ready →
+(SIGTERM) not ready → drain delay, still serving → listener closed, calls in flight finish within the grace →
+handlers awaited → storage closed → last metrics sent.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ from routeguide.server.methods import MethodTable
 from routeguide.server.rate import RateLimiter
 from routeguide.server.readiness import Readiness, State
 from routeguide.server.reflection import ReflectionServicer
+from routeguide.server.reporting import open_telemetry, report_calls, report_state, timed
 from routeguide.server.servicer import RouteGuideServicer
 from routeguide.server.storage_probe import StorageProbe
 from routeguide.server.supervisor import Budgets, Supervisor
@@ -52,6 +53,8 @@ class RunningServer:
 
     host: str
     port: int
+    metrics_port: int | None = None
+    """Where Prometheus finds its metrics."""
 
     @property
     def address(self) -> str:
@@ -86,17 +89,22 @@ async def serving(settings: Settings) -> AsyncGenerator[RunningServer, None]:
     """A server that listens and is ready inside the block, and has drained and closed after it."""
     async with AsyncExitStack() as stack:
         tls = await stack.enter_async_context(open_tls(settings))
-        storage = await stack.enter_async_context(_open_store(settings))
+        telemetry = await stack.enter_async_context(open_telemetry(settings))
+        store = await stack.enter_async_context(_open_store(settings))
+        storage = timed(store, telemetry.metrics)
         readiness = Readiness(needs_storage=settings.ready_needs_storage)
         supervisor = Supervisor(_budgets(settings))
         await stack.enter_async_context(_in_background(supervisor.watch()))
         await stack.enter_async_context(_in_background(_probe(settings, storage, readiness).watch()))
         authority = await stack.enter_async_context(open_authority(settings))
-        interceptor = Interceptor(supervisor, _admission(settings, supervisor, authority), None)
+        admission = _admission(settings, supervisor, authority)
+        interceptor = Interceptor(supervisor, admission, telemetry.observer)
+        methods = _methods(settings, storage, readiness)
+        if telemetry.metrics is not None:
+            report_calls(telemetry.metrics, methods, supervisor, admission)
+            report_state(telemetry.metrics, readiness, store, tls)
         server = grpc.aio.server(options=channel_options(settings))
-        server.add_generic_rpc_handlers(
-            (MethodTable(_methods(settings, storage, readiness), interceptor),),
-        )
+        server.add_generic_rpc_handlers((MethodTable(methods, interceptor),))
         stack.push_async_callback(server.stop, None)  # for a start that fails; after a drain it does nothing
         port = listen(server, settings.listen, tls.credentials() if tls else None)
         await server.start()
@@ -104,7 +112,7 @@ async def serving(settings: Settings) -> AsyncGenerator[RunningServer, None]:
         timing.log()
         stack.push_async_callback(drain, server, readiness, supervisor, timing)
         readiness.become(State.SERVING)
-        running = RunningServer(_host(settings.listen), port)
+        running = RunningServer(_host(settings.listen), port, telemetry.metrics_port)
         _log.info("serving", address=running.address, tls=tls.mode if tls else "off", version=__version__)
         yield running
 
@@ -162,6 +170,10 @@ def _methods(settings: Settings, storage: Storage, readiness: Readiness) -> list
     methods += health.methods() + BalancerCheck(readiness).methods()
     if settings.reflection:
         methods += ReflectionServicer([SERVICE, HEALTH_SERVICE]).methods()
+    if settings.channelz:
+        from routeguide.server.channelz import ChannelzServicer  # noqa: PLC0415  # only where it is used
+
+        methods += ChannelzServicer().methods()
     return methods
 
 

@@ -44,7 +44,9 @@ class Interceptor:
             code = grpc.StatusCode.OK
             try:
                 admission.admit(call)
-                return await behaviour(call)
+                response = await behaviour(call)
+                call.sent += response is not None
+                return response
             except asyncio.CancelledError as cancelled:
                 cause = call.cause_of_cancellation(cancelled)
                 if cause is None:
