@@ -41,12 +41,11 @@ class Interceptor:
             call = Call(method, requests, context)
             context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
             supervisor.enter(call)
-            code = grpc.StatusCode.OK
+            code, response = grpc.StatusCode.OK, None
             try:
                 admission.admit(call)
                 response = await behaviour(call)
                 call.sent += response is not None
-                return response
             except asyncio.CancelledError as cancelled:
                 cause = call.cause_of_cancellation(cancelled)
                 if cause is None:
@@ -61,7 +60,7 @@ class Interceptor:
                 supervisor.leave(call)
                 if observer is not None and not method.exempt:
                     observer.ended(path, code.name, time.monotonic() - call.started, call)
-            return None
+            return response
 
         return handle
 
