@@ -103,7 +103,7 @@ class Storage(ABC):
 
     @abstractmethod
     async def check(self) -> None:
-        """Returns when the store answers and raises `StorageUnavailable` when it does not."""
+        """Returns when the store answers and can be written to; raises `StorageUnavailable` when not."""
 
     @abstractmethod
     async def close(self) -> None:

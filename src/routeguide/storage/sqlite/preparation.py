@@ -33,8 +33,7 @@ def prepare_writer(
     _make_commits_durable(connection)
     connection.execute(_LARGEST_IDLE_LOG)
     prepare_schema(connection, known, auto_migrate=auto_migrate)
-    connection.execute("BEGIN IMMEDIATE")  # a file that cannot be written is found out now, not later
-    connection.execute("ROLLBACK")
+    take_write_lock(connection)  # a file that cannot be written is found out now, not later
 
 
 def prepare_importer(connection: sqlite3.Connection) -> None:
@@ -51,6 +50,12 @@ def prepare_reader(connection: sqlite3.Connection) -> None:
 def read_something(connection: sqlite3.Connection) -> None:
     """The cheapest statement that does not succeed without the file."""
     connection.execute("SELECT 1 FROM schema_migration LIMIT 1").fetchall()
+
+
+def take_write_lock(connection: sqlite3.Connection) -> None:
+    """Takes the lock and lets it go: the cheapest way to see that notes could be stored."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
 
 
 def _switch_to_write_ahead_log(connection: sqlite3.Connection, patience: float) -> None:

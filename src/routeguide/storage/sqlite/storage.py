@@ -21,6 +21,7 @@ from routeguide.storage.sqlite.preparation import (
     prepare_reader,
     prepare_writer,
     read_something,
+    take_write_lock,
 )
 
 
@@ -35,16 +36,19 @@ class SqliteStorage(Storage):
         features: SqliteFeatureRepository,
         notes: SqliteNoteRepository,
         lookups: SqliteConnection,
+        writer: SqliteConnection,
         connections: AsyncExitStack,
     ) -> None:
         self.features = features
         self.notes = notes
         self._lookups = lookups
+        self._writer = writer
         self._connections = connections
         self._closing: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
         await self._lookups.run(read_something)
+        await self._writer.run(take_write_lock)
 
     async def close(self) -> None:
         if self._closing is None:
@@ -87,7 +91,7 @@ async def open_sqlite(
         connect = partial(SqliteConnection.open, database, prepare_importer, mode="rw")
         features = SqliteFeatureRepository(lookups, pages, SqliteFeatureImporter(connect))
         notes = SqliteNoteRepository(writer, lookups, retention, clock)
-        return SqliteStorage(features, notes, lookups, stack.pop_all())
+        return SqliteStorage(features, notes, lookups, writer, stack.pop_all())
 
 
 def make_folder(database: Path) -> None:
