@@ -13,28 +13,31 @@ from routeguide.cli.conversation import HELP, Conversation, note_json, note_text
 from routeguide.cli.lines import read_lines
 from routeguide.cli.output import format_option, place
 from routeguide.cli.points import GRAMMAR, PointType
-from routeguide.cli.target import deadline_option, target_option
+from routeguide.cli.target import Server, deadline_option, server_options
 from routeguide.client import RouteGuideClient
 from routeguide.domain.models import Point
 
 
 @click.command(epilog=GRAMMAR)
 @click.option("--at", "location", required=True, type=PointType(), help="Where the first note is left.")
-@target_option
+@server_options
 @deadline_option()
 @format_option
-def chat(location: Point, target: str, deadline: float | None, output: str) -> None:
+def chat(location: Point, server: Server, deadline: float | None, output: str) -> None:
     """Leave notes along a route, one a line, and read those that were left there before.
 
     A line that begins with a slash is a command: /at LAT,LON moves on, /quit or Ctrl-D ends, /help.
     Lines come from the terminal, or from standard input where that is none. As json: one note a line.
     """
-    asyncio.run(_chat(location, target, deadline, output))
+    asyncio.run(_chat(location, server, deadline, output))
 
 
-async def _chat(location: Point, target: str, deadline: float | None, output: str) -> None:
+async def _chat(location: Point, server: Server, deadline: float | None, output: str) -> None:
     interactive = output == "text" and sys.stdin.isatty() and sys.stdout.isatty()
-    async with RouteGuideClient(target) as client, client.chat(deadline=deadline) as call:
+    async with (
+        RouteGuideClient(server.target, tls=server.tls) as client,
+        client.chat(deadline=deadline) as call,
+    ):
         show = note_json if output == "json" else note_text
         conversation = Conversation(call, location, lambda note: click.echo(show(note)))
         with patch_stdout() if interactive else nullcontext():

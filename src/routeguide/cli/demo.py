@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from routeguide.cli.settings_options import load_settings, settings_options
+from routeguide.cli.target import Server, other_server_options
 from routeguide.cli.walk import walk
 from routeguide.client import RouteGuideClient
 from routeguide.observability import configure_logging
@@ -19,21 +20,25 @@ _OWN_SERVER = {
     "seed_features": "sample",
     "drain_delay": 0,
     "log_level": "error",
+    "tls_cert_file": "",
+    "tls_key_file": "",
+    "tls_client_ca_file": "",
+    "tls_client_names": "",
 }
-"""On a free port, with the sample features, leaving nothing behind; only failures are logged."""
+"""On a free port in plain text, with the sample features, leaving nothing behind, logging failures only."""
 
 
 @click.command()
-@click.option("--target", metavar="HOST:PORT", help="The server to call.  [default: one of its own]")
+@other_server_options
 @click.option("--random", is_flag=True, help="Travel to ten random features instead of the usual ones.")
 @settings_options("log_level", "log_format")
-def demo(target: str | None, random: bool, flags: Mapping[str, Any]) -> None:
+def demo(server: Server | None, random: bool, flags: Mapping[str, Any]) -> None:
     """Walk through the four RPCs as the clients of gRPC's own route guide do, and print what happens.
 
     On a server where others have left notes at the same places, RouteChat receives those as well.
     """
-    if target is not None:
-        asyncio.run(_walk(target, at_random=random))
+    if server is not None:
+        asyncio.run(_walk(server, at_random=random))
     else:
         settings = load_settings({**_OWN_SERVER, **flags})
         configure_logging(settings.log_level, settings.log_format)
@@ -41,10 +46,10 @@ def demo(target: str | None, random: bool, flags: Mapping[str, Any]) -> None:
 
 
 async def _walk_alone(settings: Settings, *, at_random: bool) -> None:
-    async with serving(settings) as server:
-        await _walk(server.address, at_random=at_random)
+    async with serving(settings) as running:
+        await _walk(Server(running.address, tls=None), at_random=at_random)
 
 
-async def _walk(target: str, *, at_random: bool) -> None:
-    async with RouteGuideClient(target) as client:
+async def _walk(server: Server, *, at_random: bool) -> None:
+    async with RouteGuideClient(server.target, tls=server.tls) as client:
         await walk(client, at_random=at_random)

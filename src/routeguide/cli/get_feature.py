@@ -6,7 +6,7 @@ import click
 
 from routeguide.cli.output import format_option, place, printable
 from routeguide.cli.points import GRAMMAR, PointsCommand, PointType
-from routeguide.cli.target import deadline_option, target_option
+from routeguide.cli.target import Server, deadline_option, server_options
 from routeguide.client import RouteGuideClient
 from routeguide.domain.models import Feature, Point
 from routeguide.formats.geojson import geojson_text
@@ -14,20 +14,20 @@ from routeguide.formats.geojson import geojson_text
 
 @click.command(cls=PointsCommand, epilog=GRAMMAR)
 @click.argument("location", metavar="POINT", type=PointType())
-@target_option
+@server_options
 @deadline_option(10.0)
 @format_option
-def get_feature(location: Point, target: str, deadline: float, output: str) -> None:
+def get_feature(location: Point, server: Server, deadline: float, output: str) -> None:
     """Show the feature at exactly POINT.
 
     As json: a GeoJSON Feature, whose name is empty where there is none.
     """
-    feature = asyncio.run(_get(location, target, deadline))
+    feature = asyncio.run(_get(location, server, deadline))
     click.echo(geojson_text(feature) if output == "json" else _text(feature))
 
 
-async def _get(location: Point, target: str, deadline: float) -> Feature:
-    async with RouteGuideClient(target, deadline=deadline) as client:
+async def _get(location: Point, server: Server, deadline: float) -> Feature:
+    async with RouteGuideClient(server.target, tls=server.tls, deadline=deadline) as client:
         return await client.get_feature(location)
 
 

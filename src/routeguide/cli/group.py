@@ -19,6 +19,7 @@ COMMANDS = {
     "features": "Import and export features.",
     "healthcheck": "Ask a server whether it is ready.",
     "config": "Show the effective settings.",
+    "dev-certs": "Make throwaway certificates for trying TLS.",
 }
 """Every command, in the order of `--help`, with its line there. The dashes of a name are the underscores
 of its module and of the command in it."""

@@ -5,30 +5,47 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from routeguide.cli.group import Failed
-from routeguide.cli.target import deadline_option, target_option
+from routeguide.cli.target import Server, deadline_option, probed_server_options
 
-_OPTIONS = [("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0)]
+_OPTIONS: list[tuple[str, int | str]] = [("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0)]
 """The server is asked itself, and once: whoever runs the check repeats it."""
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 @click.command()
-@target_option
+@probed_server_options
 @deadline_option(3.0)
-def healthcheck(target: str, deadline: float) -> None:
+def healthcheck(server: Server, deadline: float) -> None:
     """Ask a server's own health service whether it is ready. Exit code 0 if so, otherwise 1.
 
-    With --target no settings are read, which takes half of the time.
+    Without --target the settings say where the server is, and whatever certificate it shows there is
+    trusted. With --target no settings are read, which takes half of the time.
     """
-    with grpc.insecure_channel(target, options=_OPTIONS) as channel:
+    with _channel(server) as channel:
         try:
             status = health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(), timeout=deadline
             )
         except grpc.RpcError as error:
-            raise Failed(f"{target} is not healthy: {error.code().name}: {error.details()}") from None
+            raise Failed(f"{server.target} is not healthy: {_why(error, server)}") from None
     name = health_pb2.HealthCheckResponse.ServingStatus.Name(status.status)
     if status.status != _SERVING:
-        raise Failed(f"{target} is not ready: {name}")
+        raise Failed(f"{server.target} is not ready: {name}")
     click.echo(name)
+
+
+def _channel(server: Server) -> grpc.Channel:
+    if server.tls is None:
+        return grpc.insecure_channel(server.target, options=_OPTIONS)
+    options = _OPTIONS + server.tls.options()
+    return grpc.secure_channel(server.target, server.tls.credentials(), options=options)
+
+
+def _why(error: grpc.RpcError, server: Server) -> str:
+    if error.code() is grpc.StatusCode.UNAVAILABLE:
+        from routeguide.client.handshake import obstacle  # noqa: PLC0415  # only where it is needed
+
+        if found := obstacle(server.target, server.tls):
+            return found
+    return f"{error.code().name}: {error.details()}"

@@ -10,7 +10,7 @@ from rich.table import Column, Table
 
 from routeguide.cli.output import degrees, format_option, printable, wide_console
 from routeguide.cli.points import GRAMMAR, CornerType, PointsCommand
-from routeguide.cli.target import deadline_option, target_option
+from routeguide.cli.target import Server, deadline_option, server_options
 from routeguide.client import RouteGuideClient
 from routeguide.domain.models import Feature, Rectangle
 from routeguide.formats.reading import Format
@@ -25,13 +25,13 @@ Write = Callable[[Iterable[Feature]], None]
 @click.command(cls=PointsCommand, epilog=GRAMMAR)
 @click.argument("corner", type=CornerType())
 @click.argument("opposite", type=CornerType())
-@target_option
+@server_options
 @deadline_option()
 @format_option
 def list_features(
     corner: tuple[int, int],
     opposite: tuple[int, int],
-    target: str,
+    server: Server,
     deadline: float | None,
     output: str,
 ) -> None:
@@ -42,12 +42,12 @@ def list_features(
     """
     rectangle = Rectangle.between(*corner, *opposite)
     with _collection() if output == "json" else _table() as write:
-        asyncio.run(_list(rectangle, target, deadline, write))
+        asyncio.run(_list(rectangle, server, deadline, write))
 
 
-async def _list(rectangle: Rectangle, target: str, deadline: float | None, write: Write) -> None:
+async def _list(rectangle: Rectangle, server: Server, deadline: float | None, write: Write) -> None:
     async with (
-        RouteGuideClient(target) as client,
+        RouteGuideClient(server.target, tls=server.tls) as client,
         aclosing(client.list_features(rectangle, deadline=deadline)) as features,
     ):
         async for page in _pages(features):

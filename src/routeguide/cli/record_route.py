@@ -11,7 +11,7 @@ import click
 from routeguide.cli.lines import read_lines
 from routeguide.cli.output import format_option
 from routeguide.cli.points import GRAMMAR, PointsCommand, PointType, parse_point
-from routeguide.cli.target import deadline_option, target_option
+from routeguide.cli.target import Server, deadline_option, server_options
 from routeguide.client import RouteGuideClient
 from routeguide.domain.models import Point, RouteSummary
 from routeguide.errors import InvalidInput
@@ -27,20 +27,20 @@ Points = AsyncIterable[Point] | Iterable[Point]
     default="-",
     help="Where the points come from, one a line, when none is given; - is standard input.  [default: -]",
 )
-@target_option
+@server_options
 @deadline_option()
 @format_option
 def record_route(
-    points: tuple[Point, ...], file: BinaryIO, target: str, deadline: float | None, output: str
+    points: tuple[Point, ...], file: BinaryIO, server: Server, deadline: float | None, output: str
 ) -> None:
     """Travel along the points, in order, and show the summary of the route. As json: an object with the
     field names of RouteSummary; distance in metres, elapsed_time in seconds."""
-    summary = asyncio.run(_record(points or _points_in(file), target, deadline))
+    summary = asyncio.run(_record(points or _points_in(file), server, deadline))
     click.echo(json.dumps(asdict(summary)) if output == "json" else _text(summary))
 
 
-async def _record(points: Points, target: str, deadline: float | None) -> RouteSummary:
-    async with RouteGuideClient(target) as client:
+async def _record(points: Points, server: Server, deadline: float | None) -> RouteSummary:
+    async with RouteGuideClient(server.target, tls=server.tls) as client:
         return await client.record_route(points, deadline=deadline)
 
 

@@ -3,5 +3,6 @@
 from routeguide.client.chat import RouteChat
 from routeguide.client.errors import RpcFailed
 from routeguide.client.route_guide import RouteGuideClient
+from routeguide.client.tls import ClientTls
 
-__all__ = ["RouteChat", "RouteGuideClient", "RpcFailed"]
+__all__ = ["ClientTls", "RouteChat", "RouteGuideClient", "RpcFailed"]

@@ -1,14 +1,13 @@
 """One conversation: notes go out, and the notes that were there before them come back."""
 
 import asyncio
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 
-from routeguide.client.errors import RpcFailed
-from routeguide.client.request_stream import RequestStream
+from routeguide.client.request_stream import Describe, RequestStream
 from routeguide.conversion import note_from_pb, note_to_pb
 from routeguide.domain.models import RouteNote
 
@@ -24,7 +23,7 @@ class RouteChat:
     def __init__(
         self,
         call: grpc.aio.StreamStreamCall[Any, Any],
-        describe: Callable[[grpc.aio.AioRpcError], RpcFailed],
+        describe: Describe,
     ) -> None:
         self._call = call
         self._notes = RequestStream(call, describe)

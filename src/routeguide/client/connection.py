@@ -1,15 +1,18 @@
 """A channel to one server, and the words for its failures."""
 
+import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
 import grpc
 
 from routeguide import __version__
+from routeguide.client import handshake
 from routeguide.client.errors import RpcFailed, failure_of
+from routeguide.client.tls import ClientTls
 from routeguide.pb import route_guide_pb2 as pb
 
 _SERVICE = pb.DESCRIPTOR.services_by_name["RouteGuide"].full_name
@@ -37,12 +40,15 @@ _LOOPBACK = ("localhost:", "127.0.0.1:", "[::1]:")
 class Connection:
     """Connects when the first call is made. Close it, or use it in `async with`."""
 
-    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None) -> None:
+    def __init__(self, target: str, tls: ClientTls | None) -> None:
+        """Raises SettingsError: what TLS needs cannot be had."""
         self.target = target
-        if credentials is None:
+        self._tls = tls
+        if tls is None:
             self.channel = grpc.aio.insecure_channel(target, _options(target))
         else:
-            self.channel = grpc.aio.secure_channel(target, credentials, _options(target))
+            options = _options(target) + tls.options()
+            self.channel = grpc.aio.secure_channel(target, tls.credentials(), options)
 
     async def __aenter__(self) -> Self:
         return self
@@ -52,17 +58,20 @@ class Connection:
     ) -> None:
         await self.channel.close()
 
-    @contextmanager
-    def failures_told(self, deadline: float | None) -> Iterator[None]:
+    @asynccontextmanager
+    async def failures_told(self, deadline: float | None) -> AsyncGenerator[None, None]:
         """Turns grpc's errors inside the block into RpcFailed."""
         try:
             yield
         except grpc.aio.AioRpcError as error:
-            raise self.failure(error, deadline=deadline) from error
+            raise await self.failure(error, deadline=deadline) from error
 
-    def failure(self, error: grpc.aio.AioRpcError, *, deadline: float | None) -> RpcFailed:
-        """`error`, which a call with `deadline` met, in words."""
-        return failure_of(error, target=self.target, channel=self.channel.get_state(), deadline=deadline)
+    async def failure(self, error: grpc.aio.AioRpcError, *, deadline: float | None) -> RpcFailed:
+        """`error`, which a call with `deadline` met, in words; without a connection, TLS may be why."""
+        channel, obstacle = self.channel.get_state(), None
+        if error.code() is grpc.StatusCode.UNAVAILABLE and channel is not grpc.ChannelConnectivity.READY:
+            obstacle = await asyncio.to_thread(handshake.obstacle, self.target, self._tls)
+        return failure_of(error, target=self.target, channel=channel, deadline=deadline, obstacle=obstacle)
 
 
 def _options(target: str) -> list[tuple[str, int | str]]:

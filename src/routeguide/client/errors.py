@@ -36,14 +36,18 @@ def failure_of(
     target: str,
     channel: grpc.ChannelConnectivity,
     deadline: float | None,
+    obstacle: str | None = None,
 ) -> RpcFailed:
     """`error` in words.
 
     The state of the channel tells a server that answers UNAVAILABLE from none that answers: only the
-    former leaves the channel ready.
+    former leaves the channel ready. For the latter, `obstacle` is what was found to be in the way.
     """
     code, message = error.code(), error.details() or ""
-    sentence = _sentence(code, message, target, channel, deadline)
+    if obstacle is None:
+        sentence = _sentence(code, message, target, channel, deadline)
+    else:
+        sentence = f"cannot connect to {target}: {obstacle}"
     return RpcFailed(sentence, code, message, _violations(error))
 
 

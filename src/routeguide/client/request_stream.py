@@ -8,7 +8,7 @@ here, and where it may be made up, the server's is waited for.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -22,12 +22,14 @@ _PAUSE = 0.001
 """Seconds between looks, for nothing tells when the status is replaced."""
 
 StreamingCall = grpc.aio.StreamUnaryCall[Any, Any] | grpc.aio.StreamStreamCall[Any, Any]
+Describe = Callable[[grpc.aio.AioRpcError], Awaitable[RpcFailed]]
+"""Puts an error in words."""
 
 
 class RequestStream:
     """Writes to `call`, and knows how it ended. One task at a time may write."""
 
-    def __init__(self, call: StreamingCall, describe: Callable[[grpc.aio.AioRpcError], RpcFailed]) -> None:
+    def __init__(self, call: StreamingCall, describe: Describe) -> None:
         self._call = call
         self._describe = describe
         self._first: grpc.aio.AioRpcError | None = None
@@ -53,7 +55,7 @@ class RequestStream:
                 break
             await asyncio.sleep(_PAUSE)
             status = await _status(self._call)
-        return self._describe(status)
+        return await self._describe(status)
 
     def _keep_first(self, call: Any) -> None:
         """Called at the moment the call gets its first status, when to read it cannot suspend."""

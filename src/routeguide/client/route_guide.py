@@ -12,6 +12,7 @@ import grpc
 from routeguide.client.chat import RouteChat
 from routeguide.client.connection import Connection
 from routeguide.client.request_stream import RequestStream
+from routeguide.client.tls import ClientTls
 from routeguide.conversion import (
     feature_from_pb,
     point_to_pb,
@@ -37,17 +38,20 @@ class RouteGuideClient:
         self,
         target: str,
         *,
-        credentials: grpc.ChannelCredentials | None = None,
+        tls: ClientTls | None = None,
         deadline: float = 10.0,
     ) -> None:
         """
         Args:
             target: HOST:PORT, or another name that gRPC resolves.
-            credentials: for TLS; without them the connection is in plain text.
+            tls: whom to trust, and who one is; without it the connection is in plain text.
             deadline: seconds that a GetFeature may take, retries included. Streams last as long as their
                 callers feed or read them, so each has a deadline of its own, and none unless it is given.
+
+        Raises:
+            SettingsError: a file that `tls` names cannot be used.
         """
-        self._connection = Connection(target, credentials)
+        self._connection = Connection(target, tls)
         self._stub = RouteGuideStub(self._connection.channel)
         self._deadline = deadline
 
@@ -61,7 +65,7 @@ class RouteGuideClient:
 
     async def get_feature(self, location: Point) -> Feature:
         """The feature at exactly `location`, with an empty name where there is none."""
-        with self._connection.failures_told(self._deadline):
+        async with self._connection.failures_told(self._deadline):
             return feature_from_pb(await self._stub.GetFeature(point_to_pb(location), timeout=self._deadline))
 
     async def list_features(
@@ -70,7 +74,7 @@ class RouteGuideClient:
         """The features inside `rectangle` in the order of their import. Close it (`contextlib.aclosing`)."""
         call = self._stub.ListFeatures(rectangle_to_pb(rectangle), timeout=deadline)
         try:
-            with self._connection.failures_told(deadline):
+            async with self._connection.failures_told(deadline):
                 async for message in call:
                     yield feature_from_pb(message)
         finally:

@@ -88,11 +88,11 @@ def names_in(certificate: bytes) -> list[str]:
     Raises:
         ValueError: it is no certificate.
     """
-    extensions = x509.load_pem_x509_certificate(certificate).extensions
+    parsed = x509.load_pem_x509_certificate(certificate)
     try:
-        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return []
+        return [str(each.value) for each in parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
     addresses = names.get_values_for_type(x509.IPAddress)
     return [*names.get_values_for_type(x509.DNSName), *map(str, addresses)]
 

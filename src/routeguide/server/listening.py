@@ -15,18 +15,21 @@ _OBSTACLES: dict[int | None, str] = {
 }
 
 
-def listen(server: grpc.aio.Server, address: str) -> int:
+def listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
     """Makes `server` listen on `address` and returns the port, which matters where it was 0.
+
+    Without credentials it speaks plain text there.
 
     Raises:
         SettingsError: the address is taken, or none of this machine's.
     """
     _refuse_unavailable(address)
     try:
-        port = server.add_insecure_port(address)
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise _cannot_listen(address, "it is no address of this machine") from error
-    return port
 
 
 def _refuse_unavailable(address: str) -> None:
