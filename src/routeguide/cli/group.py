@@ -1,5 +1,6 @@
 """The group of all commands, and what becomes of their errors."""
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -50,6 +51,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name != "serve":
+            # What grpc's core writes to stderr about a failed handshake would stand between the words about
+            # it; in a server's log it is welcome. grpc reads this when it is imported.
+            os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(f"routeguide.cli.{name}"), name)
         return command

@@ -1,6 +1,5 @@
 """Which server a command calls, how, and how long it waits."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -108,8 +107,6 @@ def _with_options(
     def command(**options: Any) -> Any:
         given = {field: options.pop(field) for field in _TLS_FIELDS}
         given = {field: value for field, value in given.items() if value is not None}
-        # What grpc's core writes to stderr about a failure would stand between the words about it.
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         encrypted = options.pop("tls") or bool(given)
         return function(server=make(options.pop("target"), encrypted, given), **options)
 
