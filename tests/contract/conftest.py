@@ -12,6 +12,7 @@ from routeguide.storage.base import Retention, Storage
 from routeguide.storage.memory import MemoryStorage
 from routeguide.storage.sqlite.connection import DatabaseFile
 from routeguide.storage.sqlite.storage import open_sqlite
+from routeguide.storage.timed import TimedStorage
 from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
 
 DEFAULTS = Retention()
@@ -23,7 +24,7 @@ DURABLE = ["sqlite"]
 """The backends that outlive their process."""
 
 
-@pytest.fixture(params=[*DURABLE, "memory"])
+@pytest.fixture(params=[*DURABLE, "memory", "timed"])
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -35,6 +36,8 @@ def open_store(backend: str, tmp_path: Path) -> OpenStore:
     async def connect(retention: Retention, clock: Callable[[], float]) -> Storage:
         if backend == "memory":
             return MemoryStorage(retention, clock=clock)
+        if backend == "timed":
+            return TimedStorage(MemoryStorage(retention, clock=clock), lambda _operation, _seconds: None)
         database = DatabaseFile(tmp_path / "routeguide.db", timeout=5)
         return await open_sqlite(database, retention=retention, clock=clock)
 
