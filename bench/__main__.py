@@ -1,4 +1,4 @@
-"""`python -m bench [throughput] [levers] [scale]`: prints the figures of docs/performance.md, as Markdown."""
+"""`python -m bench [throughput] [levers] [chain] [scale]`: prints the figures of docs/performance.md."""
 
 import asyncio
 import os
@@ -7,10 +7,11 @@ import sys
 
 import click
 
+from bench.chain import chain
 from bench.scale import scale
 from bench.throughput import levers, throughput
 
-_PARTS = {"throughput": throughput, "levers": levers, "scale": scale}
+_PARTS = {"throughput": throughput, "levers": levers, "chain": chain, "scale": scale}
 
 
 async def main(names: list[str]) -> None:

@@ -54,6 +54,13 @@ async def floor() -> AsyncGenerator[Server, None]:
 
 
 @asynccontextmanager
+async def bare() -> AsyncGenerator[Server, None]:
+    """The server without the chain around its calls."""
+    async with _started([sys.executable, "-m", "bench.bare"]) as server:
+        yield server
+
+
+@asynccontextmanager
 async def _started(command: list[str]) -> AsyncGenerator[Server, None]:
     with TemporaryFile() as log:
         process = await asyncio.create_subprocess_exec(*pinned(command, core=0), stderr=log)
