@@ -25,17 +25,17 @@ async def metrics_endpoint(host: str, port: int, render: Render) -> AsyncGenerat
     Raises:
         OSError: nobody can listen there.
     """
-    connections: set[asyncio.Task[None]] = set()
+    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a coroutine runs in a task; tells mypy so
-        connections.add(task)
+        connections[task] = writer
         try:
             if len(connections) <= _MOST_CONNECTIONS:
                 await _converse(reader, writer, render)
         finally:
-            connections.discard(task)
+            del connections[task]
             writer.close()
 
     server = await asyncio.start_server(accept, host, port)
@@ -43,8 +43,8 @@ async def metrics_endpoint(host: str, port: int, render: Render) -> AsyncGenerat
         yield int(server.sockets[0].getsockname()[1])
     finally:
         server.close()
-        for task in connections:
-            task.cancel()
+        for writer in connections.values():
+            writer.transport.abort()  # cancelling the task would have asyncio log it as an error
         await asyncio.gather(*connections, return_exceptions=True)
         await server.wait_closed()
 
