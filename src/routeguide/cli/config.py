@@ -31,10 +31,18 @@ def config(flags: Mapping[str, Any], check: bool, output: str) -> None:
 
 def _check(flags: Mapping[str, Any]) -> None:
     try:
-        load_settings(flags)
+        _check_files(load_settings(flags))
     except SettingsError as error:
         raise Failed(*error.problems) from None
     click.echo("ok")
+
+
+def _check_files(settings: Settings) -> None:
+    """Raises SettingsError: certificates or keys that the settings name cannot be served."""
+    if settings.tls_cert_file:
+        from routeguide.server.certificates import load_identity, read_files  # noqa: PLC0415  # only here
+
+        load_identity(read_files(settings))
 
 
 def _described(settings: Settings, flags: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

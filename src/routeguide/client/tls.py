@@ -72,12 +72,11 @@ class ClientTls:
 def system_roots() -> bytes | None:
     """The certificates that this system trusts, in PEM; None leaves the choice to grpc.
 
-    SSL_CERT_FILE and GRPC_DEFAULT_SSL_ROOTS_FILE_PATH are honoured. grpc's own default is a list that comes
-    with the package and does not know what an administrator has added.
+    The variables of gRPC (GRPC_DEFAULT_SSL_ROOTS_FILE_PATH) and OpenSSL (SSL_CERT_FILE) win, in this order.
+    grpc's own default is a list that comes with its package and knows nothing of what was added here.
     """
-    if os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"):
-        return None
-    for path in (ssl.get_default_verify_paths().cafile, *_ROOTS):
+    named = os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
+    for path in (named, ssl.get_default_verify_paths().cafile, *_ROOTS):
         if path and Path(path).is_file():
             return Path(path).read_bytes()
     return None

@@ -65,9 +65,8 @@ def load_identity(files: Sequence[PemFile]) -> Identity:
         SettingsError: with every problem of every file, each with the name of its variable.
     """
     certificate, key, *authorities = files
-    problems = [file.problem(file.obstacle) for file in files if file.obstacle]
-    chain = _chain(certificate, problems)
-    problems += _pairing_problems(key, chain)
+    chain = _certificates(certificate)
+    problems = _chain_problems(certificate, chain) + _pairing_problems(key, chain)
     problems += [problem for file in authorities for problem in _authority_problems(file)]
     if problems:
         raise SettingsError(problems)
@@ -116,32 +115,26 @@ def _certificates(file: PemFile) -> list[x509.Certificate]:
         return []
 
 
-def _chain(file: PemFile, problems: list[str]) -> list[x509.Certificate]:
-    """The certificates of the chain; what is wrong with them is added to `problems`."""
-    chain = _certificates(file)
-    if not chain and not file.obstacle:
-        problems.append(file.problem("it holds no certificate in PEM"))
-    now = datetime.now(UTC)
-    for certificate in chain:
-        name = certificate.subject.rfc4514_string() or "without a subject"
-        if certificate.not_valid_after_utc <= now:
-            problems.append(
-                file.problem(
-                    f"certificate {name} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-                )
-            )
-        if certificate.not_valid_before_utc > now:
-            begin = certificate.not_valid_before_utc
-            problems.append(
-                file.problem(f"certificate {name} is not valid before {begin:%Y-%m-%d %H:%M} UTC")
-            )
-    return chain
+def _chain_problems(file: PemFile, chain: Sequence[x509.Certificate]) -> list[str]:
+    if not chain:
+        return [file.problem(file.obstacle or "it holds no certificate in PEM")]
+    return [problem for certificate in chain for problem in _validity_problems(file, certificate)]
+
+
+def _validity_problems(file: PemFile, certificate: x509.Certificate) -> list[str]:
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    name, now = certificate.subject.rfc4514_string() or "without a subject", datetime.now(UTC)
+    if end <= now:
+        return [file.problem(f"certificate {name} expired on {end:%Y-%m-%d %H:%M} UTC")]
+    if begin > now:
+        return [file.problem(f"certificate {name} is not valid before {begin:%Y-%m-%d %H:%M} UTC")]
+    return []
 
 
 def _pairing_problems(file: PemFile, chain: Sequence[x509.Certificate]) -> list[str]:
     """What is wrong with the key in `file`, by itself and as that of the first certificate in `chain`."""
     if file.obstacle:
-        return []
+        return [file.problem(file.obstacle)]
     try:
         key = serialization.load_pem_private_key(file.content, password=None)
     except TypeError:
@@ -163,11 +156,10 @@ def _is_on_known_curve(key: object) -> bool:
 
 
 def _authority_problems(file: PemFile) -> list[str]:
-    if file.obstacle:
-        return []
     authorities = _certificates(file)
     if not authorities:
-        return [file.problem("it holds no certificate in PEM, so no client could connect")]
+        why = file.obstacle or "it holds no certificate in PEM, so no client could connect"
+        return [file.problem(why)]
     if all(each.not_valid_after_utc <= datetime.now(UTC) for each in authorities):
         return [file.problem("every authority in it has expired, so no client could connect")]
     return []
