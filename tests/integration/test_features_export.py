@@ -9,10 +9,11 @@ import pytest
 
 from routeguide.domain.models import Feature, Point, Rectangle
 from routeguide.errors import FeatureFileError, StorageUnavailable
-from routeguide.formats.reading import Format, read_features
+from routeguide.formats.reading import Format
 from routeguide.service.feature_files import export_file
 from routeguide.storage import open_storage
 from routeguide.storage.base import Retention, Storage
+from tests.support.feature_files import read_all
 
 # More than a page, and in an order of their own.
 FEATURES = [Feature(f'no. {number}, "x"', Point(-number, number * 7 % 1000)) for number in range(1000)]
@@ -34,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 def read(path: Path, kind: Format) -> list[Feature]:
     with path.open("rb") as file:
-        return list(read_features(file, kind, name=str(path)))
+        return list(read_all(file, kind))
 
 
 def names(folder: Path) -> list[str]:
