@@ -4,6 +4,8 @@ import asyncio
 import os
 import pty
 import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,40 @@ async def test_a_terminal_is_shown_the_progress(tmp_path: Path, store: tuple[str
 
     assert b"Importing" in os.read(reading, 65_536)
     os.close(reading)
+
+
+async def test_ctrl_c_ends_an_import_that_looks_for_problems(tmp_path: Path, store: tuple[str, str]) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(b"latitude,longitude\n" + b"x,1\n" * 5_000_000)
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "features", "import", path, *store, env=environment(), stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(30):
+            await half_a_megabyte_read(process.pid, path)
+            process.send_signal(signal.SIGINT)
+            async with asyncio.timeout(5):  # all of it takes a quarter of a minute
+                _, err = await process.communicate()
+    finally:
+        await ended(process)
+
+    assert process.returncode == 130
+    assert err == b""
+
+
+async def half_a_megabyte_read(pid: int, path: Path) -> None:
+    """Returns once a process is that far into a file; the caller sets the deadline."""
+    while not any(each > 500_000 for each in positions(pid, path)):  # noqa: ASYNC110  # another process has no event
+        await asyncio.sleep(0.02)
+
+
+def positions(pid: int, path: Path) -> Iterator[int]:
+    """Where a process stands in the file at `path`, if it has opened that."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it may be closed meanwhile
+            if descriptor.readlink() == path:
+                information = Path(f"/proc/{pid}/fdinfo/{descriptor.name}").read_text()
+                yield int(information.split()[1])
 
 
 async def test_ctrl_c_ends_an_import_that_waits_for_its_input(tmp_path: Path, store: tuple[str, str]) -> None:
