@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import COMMAND, ended, environment, run
+from tests.support.commands import COMMAND, ended, environment, left_in, run
 
 ROWS = "latitude,longitude,name\r\n40.7838351,-74.6143763,Here\r\n-90.0000000,180.0000000,\r\n"
 
@@ -59,6 +59,30 @@ async def test_memory_is_refused_with_what_to_do_instead(command: str) -> None:
     assert "ROUTEGUIDE_SEED_FEATURES" in result.err
 
 
+async def test_a_store_that_is_not_there_is_not_made_to_be_exported(
+    tmp_path: Path, store: tuple[str, str]
+) -> None:
+    result = await run("features", "export", "out.csv", *store, cwd=tmp_path)
+
+    assert (result.code, result.out) == (1, "")
+    assert result.err == f"Error: there is no database at {store[1]}\n"
+    assert left_in(tmp_path) == []
+
+
+async def test_a_file_that_exists_is_overwritten_with_force(tmp_path: Path, store: tuple[str, str]) -> None:
+    (tmp_path / "in.csv").write_text(ROWS, newline="")
+    (tmp_path / "out.csv").touch()
+    await run("features", "import", "in.csv", *store, cwd=tmp_path)
+
+    refused = await run("features", "export", "out.csv", *store, cwd=tmp_path)
+    forced = await run("features", "export", "out.csv", *store, "--force", cwd=tmp_path)
+
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == f"Error: {tmp_path}/out.csv: exists already; --force overwrites it\n"
+    assert forced.code == 0
+    assert (tmp_path / "out.csv").read_bytes().decode() == ROWS
+
+
 async def test_a_bad_file_is_reported_row_by_row(tmp_path: Path, store: tuple[str, str]) -> None:
     (tmp_path / "bad.csv").write_text(f"{ROWS}x,1,\n1,2,3,4\n")
 
@@ -94,7 +118,7 @@ async def test_a_terminal_is_shown_the_progress(tmp_path: Path, store: tuple[str
 
 async def test_ctrl_c_ends_an_import_that_looks_for_problems(tmp_path: Path, store: tuple[str, str]) -> None:
     path = tmp_path / "bad.csv"
-    path.write_bytes(b"latitude,longitude\n" + b"x,1\n" * 5_000_000)
+    path.write_bytes(b"latitude,longitude\n" + b"x,1\n" * 2_000_000)
     process = await asyncio.create_subprocess_exec(
         *COMMAND, "features", "import", path, *store, env=environment(), stderr=asyncio.subprocess.PIPE
     )

@@ -11,6 +11,7 @@ from routeguide.domain.models import Feature, Point, Rectangle
 from routeguide.errors import FeatureFileError, StorageUnavailable
 from routeguide.formats.reading import Format
 from routeguide.service.feature_files import export_file
+from routeguide.service.whole_file import FileExists
 from routeguide.storage import open_storage
 from routeguide.storage.base import Retention, Storage
 from tests.support.feature_files import read_all
@@ -58,7 +59,7 @@ async def test_a_file_is_overwritten_only_on_demand(storage: Storage, folder: Pa
     path = folder / "features.csv"
     path.write_text("precious")
 
-    with pytest.raises(FeatureFileError, match="exists already; --force overwrites it"):
+    with pytest.raises(FileExists, match=r"exists already$"):
         await export_file(storage, path, Format.CSV)
     assert path.read_text() == "precious"
 

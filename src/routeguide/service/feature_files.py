@@ -69,7 +69,8 @@ async def export_file(storage: Storage, path: Path, kind: Format, *, overwrite: 
         How many features were written.
 
     Raises:
-        FeatureFileError: the file is there already and not to be overwritten, or cannot be written.
+        FileExists: the file is there already and not to be overwritten.
+        FeatureFileError: it cannot be written.
     """
     with whole_file(path, overwrite=overwrite) as file:
         return await export_stream(storage, file, kind)
