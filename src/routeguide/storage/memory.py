@@ -78,6 +78,7 @@ class MemoryFeatureRepository(FeatureRepository):
         """Builds the new state beside the old and swaps it in."""
         async with self._importing:
             merged, result = await self._merge(features)
+            self._is_open.check()
             in_order = tuple(merged.values())
             self._index = StripIndex([feature.location for feature in in_order])
             self._by_location, self._in_order = merged, in_order
