@@ -20,6 +20,7 @@ CALLS: dict[str, Callable[[Storage], Awaitable[object]]] = {
     "within": listed,
     "count features": lambda store: store.features.count(),
     "import_all": lambda store: store.features.import_all([Feature("", HERE)]),
+    "import nothing": lambda store: store.features.import_all([]),
     "post": lambda store: store.notes.post(RouteNote(HERE, "")),
     "count notes": lambda store: store.notes.count(),
     "check": lambda store: store.check(),

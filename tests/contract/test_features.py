@@ -1,5 +1,7 @@
 """Finding and counting features at exact locations."""
 
+import asyncio
+
 import pytest
 
 from routeguide.domain.models import MAX_LATITUDE, MAX_LONGITUDE, Feature, Point
@@ -44,6 +46,13 @@ async def test_counts_each_location_as_often_as_it_occurs(store: Storage) -> Non
 async def test_counts_more_locations_than_one_statement_takes(store: Storage) -> None:
     await store.features.import_all([Feature("a", Point(0, 0))])
     assert await store.features.count_at([Point(0, 0), Point(0, 1)] * 20_000) == 20_000
+
+
+async def test_everyone_who_counts_at_the_same_time_is_given_their_own_count(store: Storage) -> None:
+    await store.features.import_all([Feature("a", Point(0, 0))])
+    asked = [[Point(0, 0)] * hits + [Point(1, 1)] * misses for hits in range(40) for misses in (0, 1, 1_500)]
+    counts = await asyncio.gather(*map(store.features.count_at, asked))
+    assert counts == [hits for hits in range(40) for _ in range(3)]
 
 
 async def test_a_fresh_store_has_nothing_and_answers(store: Storage) -> None:

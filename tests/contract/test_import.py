@@ -82,6 +82,11 @@ async def test_a_listing_under_way_keeps_its_order_and_no_page_is_mixed(store: S
     assert await listed(store) == new
 
 
+async def test_imports_at_the_same_time_take_nothing_from_each_other(store: Storage) -> None:
+    await asyncio.gather(store.features.import_all(MANY[:1_500]), store.features.import_all(MANY[1_000:]))
+    assert sorted(each.location for each in await listed(store)) == [each.location for each in MANY]
+
+
 @pytest.mark.parametrize("backend", DURABLE)
 async def test_features_outlive_the_process_that_imported_them(open_store: OpenStore) -> None:
     async with open_store() as first:

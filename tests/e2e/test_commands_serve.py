@@ -34,6 +34,28 @@ async def test_a_server_that_is_not_there_is_not_healthy() -> None:
     assert finished.err.startswith("localhost:1 is not healthy: UNAVAILABLE")
 
 
+@pytest.mark.parametrize(
+    ("args", "variables", "problem"),
+    [
+        ([], {"ROUTEGUIDE_X": "1"}, "ROUTEGUIDE_X: there is no such setting"),
+        (
+            [],
+            {"ROUTEGUIDE_LISTEN": "localhost:0"},
+            "a server that listens on localhost:0 takes any free port",
+        ),
+        (["--deadline", "soon"], {}, "Invalid value for '--deadline'"),
+        (["--haste"], {}, "No such option '--haste'"),
+    ],
+)
+async def test_a_health_check_that_cannot_be_made_ends_with_1(
+    args: list[str], variables: dict[str, str], problem: str
+) -> None:
+    finished = await run("healthcheck", *args, env=variables)
+
+    assert (finished.code, finished.out) == (1, "")
+    assert finished.err.startswith(problem)
+
+
 async def test_every_wrong_setting_is_told_before_anything_starts(tmp_path: Path) -> None:
     finished = await run(
         "serve", "--listen", "nowhere", cwd=tmp_path, env={"ROUTEGUIDE_LOG_LEVEL": "loud", "ROUTEGUIDE_X": ""}

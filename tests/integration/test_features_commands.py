@@ -4,11 +4,13 @@ import asyncio
 import os
 import pty
 import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.support.commands import COMMAND, ended, environment, run
+from tests.support.commands import COMMAND, ended, environment, left_in, run
 
 ROWS = "latitude,longitude,name\r\n40.7838351,-74.6143763,Here\r\n-90.0000000,180.0000000,\r\n"
 
@@ -57,6 +59,30 @@ async def test_memory_is_refused_with_what_to_do_instead(command: str) -> None:
     assert "ROUTEGUIDE_SEED_FEATURES" in result.err
 
 
+async def test_a_store_that_is_not_there_is_not_made_to_be_exported(
+    tmp_path: Path, store: tuple[str, str]
+) -> None:
+    result = await run("features", "export", "out.csv", *store, cwd=tmp_path)
+
+    assert (result.code, result.out) == (1, "")
+    assert result.err == f"Error: there is no database at {store[1]}\n"
+    assert left_in(tmp_path) == []
+
+
+async def test_a_file_that_exists_is_overwritten_with_force(tmp_path: Path, store: tuple[str, str]) -> None:
+    (tmp_path / "in.csv").write_text(ROWS, newline="")
+    (tmp_path / "out.csv").touch()
+    await run("features", "import", "in.csv", *store, cwd=tmp_path)
+
+    refused = await run("features", "export", "out.csv", *store, cwd=tmp_path)
+    forced = await run("features", "export", "out.csv", *store, "--force", cwd=tmp_path)
+
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == f"Error: {tmp_path}/out.csv: exists already; --force overwrites it\n"
+    assert forced.code == 0
+    assert (tmp_path / "out.csv").read_bytes().decode() == ROWS
+
+
 async def test_a_bad_file_is_reported_row_by_row(tmp_path: Path, store: tuple[str, str]) -> None:
     (tmp_path / "bad.csv").write_text(f"{ROWS}x,1,\n1,2,3,4\n")
 
@@ -88,6 +114,40 @@ async def test_a_terminal_is_shown_the_progress(tmp_path: Path, store: tuple[str
 
     assert b"Importing" in os.read(reading, 65_536)
     os.close(reading)
+
+
+async def test_ctrl_c_ends_an_import_that_looks_for_problems(tmp_path: Path, store: tuple[str, str]) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(b"latitude,longitude\n" + b"x,1\n" * 2_000_000)
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "features", "import", path, *store, env=environment(), stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(30):
+            await half_a_megabyte_read(process.pid, path)
+            process.send_signal(signal.SIGINT)
+            async with asyncio.timeout(5):  # all of it takes a quarter of a minute
+                _, err = await process.communicate()
+    finally:
+        await ended(process)
+
+    assert process.returncode == 130
+    assert err == b""
+
+
+async def half_a_megabyte_read(pid: int, path: Path) -> None:
+    """Returns once a process is that far into a file; the caller sets the deadline."""
+    while not any(each > 500_000 for each in positions(pid, path)):  # noqa: ASYNC110  # another process has no event
+        await asyncio.sleep(0.02)
+
+
+def positions(pid: int, path: Path) -> Iterator[int]:
+    """Where a process stands in the file at `path`, if it has opened that."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it may be closed meanwhile
+            if descriptor.readlink() == path:
+                information = Path(f"/proc/{pid}/fdinfo/{descriptor.name}").read_text()
+                yield int(information.split()[1])
 
 
 async def test_ctrl_c_ends_an_import_that_waits_for_its_input(tmp_path: Path, store: tuple[str, str]) -> None:

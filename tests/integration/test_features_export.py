@@ -9,10 +9,12 @@ import pytest
 
 from routeguide.domain.models import Feature, Point, Rectangle
 from routeguide.errors import FeatureFileError, StorageUnavailable
-from routeguide.formats.reading import Format, read_features
+from routeguide.formats.reading import Format
 from routeguide.service.feature_files import export_file
+from routeguide.service.whole_file import FileExists
 from routeguide.storage import open_storage
 from routeguide.storage.base import Retention, Storage
+from tests.support.feature_files import read_all
 
 # More than a page, and in an order of their own.
 FEATURES = [Feature(f'no. {number}, "x"', Point(-number, number * 7 % 1000)) for number in range(1000)]
@@ -34,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 def read(path: Path, kind: Format) -> list[Feature]:
     with path.open("rb") as file:
-        return list(read_features(file, kind, name=str(path)))
+        return list(read_all(file, kind))
 
 
 def names(folder: Path) -> list[str]:
@@ -57,7 +59,7 @@ async def test_a_file_is_overwritten_only_on_demand(storage: Storage, folder: Pa
     path = folder / "features.csv"
     path.write_text("precious")
 
-    with pytest.raises(FeatureFileError, match="exists already; --force overwrites it"):
+    with pytest.raises(FileExists, match=r"exists already$"):
         await export_file(storage, path, Format.CSV)
     assert path.read_text() == "precious"
 

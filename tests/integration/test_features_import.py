@@ -1,10 +1,11 @@
 """Importing files into a store, and seeding one that is empty."""
 
+import asyncio
 import json
 import os
 import threading
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -166,6 +167,33 @@ def test_a_pipe_that_does_not_fit_on_the_disk_is_reported() -> None:
         seekable(Pipe(), "pipe"),
     ):
         pass
+
+
+@pytest.mark.parametrize("first", ["0,0", "x,0"], ids=["good file", "bad file"])
+async def test_others_get_their_turn_while_a_file_is_read(storage: Storage, first: str) -> None:
+    rows = 20_000
+    text = f"latitude_e7,longitude_e7\n{first}\n" + "\n".join(f"{row},1" for row in range(rows))
+    turns = 0
+    turns_at_progress: list[int] = []
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(take_turns())
+    with suppress(FeatureFileError):
+        await import_stream(
+            storage,
+            BytesIO(text.encode()),
+            Format.CSV,
+            name="file",
+            progress=lambda done, total: turns_at_progress.append(turns),
+        )
+    others.cancel()
+
+    assert len(set(turns_at_progress)) >= rows / 1000
 
 
 async def test_progress_counts_the_bytes_of_the_file(storage: Storage, tmp_path: Path) -> None:

@@ -6,14 +6,15 @@ import pytest
 
 from routeguide.domain.models import Feature, Point
 from routeguide.errors import FeatureFileError
-from routeguide.formats.reading import Format, read_features
+from routeguide.formats.reading import Format
+from tests.support.feature_files import read_all
 
 HEADER = "latitude,longitude,name\r\n"
 
 
 def read(text: str | bytes) -> list[Feature]:
     data = text if isinstance(text, bytes) else text.encode()
-    return list(read_features(BytesIO(data), Format.CSV, name="file"))
+    return list(read_all(BytesIO(data), Format.CSV))
 
 
 def problems(text: str | bytes) -> tuple[str, ...]:
@@ -55,8 +56,14 @@ def test_the_name_may_be_absent() -> None:
         ("407838351,-746143763,a", "latitude: '407838351' is not a number of degrees"),
         ("90.0000001,2,a", "latitude: 90.0000001 is outside ±90 degrees"),
         ("1,-181,a", "longitude: -181.0 is outside ±180 degrees"),
-        ('1,2,"a"b', "the quotes are not those of RFC 4180"),
-        ('1,2,"a', "the quotes are not those of RFC 4180"),
+        ("x,200,a", "latitude: 'x' is not a number of degrees"),
+        ('1,2,"a"b', "is no row of RFC 4180 (quotes or line ends)"),
+        ('1,2,"a', "is no row of RFC 4180 (quotes or line ends)"),
+        ("1,2,a\rb", "is no row of RFC 4180 (quotes or line ends)"),
+        (
+            f'1,2,"{"a" * 60_000}\n{"b" * 60_000}\n{"c" * 60_000}"',
+            "is no row of RFC 4180 (quotes or line ends)",
+        ),
     ],
 )
 def test_a_row_that_is_no_feature_is_reported_by_its_line(row: str, problem: str) -> None:
@@ -69,13 +76,28 @@ def test_a_row_that_is_no_feature_is_reported_by_its_line(row: str, problem: str
     ("row", "problem"),
     [
         ("1.5,2", "latitude_e7: '1.5' is not a whole number"),
-        ("1,1800000001", "longitude: 1800000001 is outside"),
+        ("1,1800000001", "longitude_e7: 1800000001 is outside"),
     ],
 )
 def test_integers_are_checked_as_well(row: str, problem: str) -> None:
     (found,) = problems(f"latitude_e7,longitude_e7\n{row}\n")
 
     assert found.startswith(f"line 2: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("latitude,longitude", "x,"),
+        ("latitude,longitude", "90.1,180.1"),
+        ("latitude_e7,longitude_e7", "1.5,y"),
+        ("latitude_e7,longitude_e7", "900000001,1800000001"),
+    ],
+)
+def test_both_coordinates_are_reported_by_their_columns(header: str, row: str) -> None:
+    (found,) = problems(f"{header}\n{row}\n")
+
+    assert [each.split(": ")[-2] for each in found.split("; ")] == header.split(",")
 
 
 def test_lines_that_are_no_utf_8_are_reported_one_by_one() -> None:

@@ -9,7 +9,8 @@ import pytest
 from routeguide.domain.models import Feature, Point
 from routeguide.errors import FeatureFileError
 from routeguide.formats.geojson import geojson_feature
-from routeguide.formats.reading import Format, read_features
+from routeguide.formats.reading import Format
+from tests.support.feature_files import read_all
 
 HERE: dict[str, Any] = {
     "type": "Feature",
@@ -20,7 +21,7 @@ HERE: dict[str, Any] = {
 
 def read(*features: object) -> list[Feature]:
     document = json.dumps({"features": features, "type": "FeatureCollection"})
-    return list(read_features(BytesIO(document.encode()), Format.GEOJSON, name="file"))
+    return list(read_all(BytesIO(document.encode()), Format.GEOJSON))
 
 
 def at(longitude: float, latitude: float) -> dict[str, Any]:
@@ -96,6 +97,7 @@ def test_the_altitude_is_dropped() -> None:
         ({**HERE, "geometry": {"type": "Point", "coordinates": [1, True]}}, "latitude: true is not a number"),
         (at(0, 90.0000001), "latitude: 90.0000001 is outside ±90 degrees"),
         (at(-180.5, 0), "longitude: -180.5 is outside ±180 degrees"),
+        (at(200, 100), "latitude: 100 is outside ±90 degrees; longitude: 200 is outside ±180 degrees"),
         ({**HERE, "properties": []}, "properties: a list is not an object"),
         ({**HERE, "properties": {"name": 5}}, "properties.name: 5 is not text"),
     ],

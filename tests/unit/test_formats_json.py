@@ -8,15 +8,16 @@ import pytest
 from routeguide.domain.models import Feature, Point
 from routeguide.errors import FeatureFileError
 from routeguide.formats.problems import MOST_LISTED
-from routeguide.formats.reading import Format, read_features
+from routeguide.formats.reading import Format
 from routeguide.formats.values import LONGEST_NAME
+from tests.support.feature_files import read_all
 
 GOOD = '{"location": {"latitude": 1, "longitude": 2}, "name": "a"}'
 
 
 def read(text: str | bytes, kind: Format = Format.JSON) -> list[Feature]:
     data = text if isinstance(text, bytes) else text.encode()
-    return list(read_features(BytesIO(data), kind, name="file"))
+    return list(read_all(BytesIO(data), kind))
 
 
 def problems(text: str | bytes, kind: Format = Format.JSON) -> tuple[str, ...]:
@@ -78,11 +79,40 @@ def test_a_record_that_is_no_feature_is_reported_by_its_number(record: str, prob
     assert found.startswith(f"feature 2: {problem}")
 
 
-def test_both_coordinates_are_reported() -> None:
-    (found,) = problems('[{"location": {"latitude": 900000001, "longitude": 1800000001}}]')
+@pytest.mark.parametrize(
+    "location", ['{"latitude": 900000001, "longitude": 1800000001}', '{"latitude": 1.5, "longitude": "x"}']
+)
+def test_both_coordinates_are_reported(location: str) -> None:
+    (found,) = problems(f'[{{"location": {location}}}]')
 
-    assert "latitude" in found
-    assert "longitude" in found
+    assert "location.latitude: " in found
+    assert "; location.longitude: " in found
+
+
+NESTED = "[" * 33 + "]" * 33
+NESTED_IN_OBJECT = f'{{"a": {NESTED}, "b": "c"}}'
+LARGE = f"[{'[1, 2], ' * 200_000}[1, 2]]"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [NESTED, NESTED_IN_OBJECT, LARGE, f'{{"name": {LARGE}, "more": {LARGE}}}'],
+    ids=["nested", "nested in an object", "large", "large in an object"],
+)
+def test_a_record_larger_than_any_feature_is_one_problem_among_others(record: str) -> None:
+    assert problems(f"[{GOOD}, {record}, {GOOD}, {{}}]") == (
+        "feature 2: is larger or nested deeper than any feature",
+        "feature 4: location: is missing",
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1", NESTED, NESTED_IN_OBJECT, LARGE],
+    ids=["number", "nested", "nested in an object", "large"],
+)
+def test_other_members_are_passed_over_whatever_their_size(value: str) -> None:
+    assert read(f'{{"before": {value}, "feature": [{GOOD}], "after": {value}}}') == read(f"[{GOOD}]")
 
 
 @pytest.mark.parametrize(
@@ -99,14 +129,17 @@ def test_both_coordinates_are_reported() -> None:
         ("[" + "1" * 5000 + "]", "line 1, column 5002: not valid JSON in UTF-8, or a number too large"),
         (b'["\xff"]', "line 1, column 3: not valid JSON in UTF-8, or a number too large"),
         (GOOD.encode("utf-16"), "line 1, column 1: not valid JSON in UTF-8, or a number too large"),
-        ("[" * 100_000, "a value is nested deeper than 32 levels"),
-        ('{"other": ' + '{"a":' * 100_000, "a value is nested deeper than 32 levels"),
+        ("[" * 100_000, "line 1: the file ends before its JSON does"),
+        ('{"other": ' + '{"a":' * 100_000, "line 1: the file ends before its JSON does"),
+        ('["' + "x" * 1_300_000 + '"]', "line 1: a single text of more than 1048576 bytes"),
+        ('\n{"other": [0, "' + "x" * 1_300_000 + '"]}', "line 2: a single text of more than 1048576 bytes"),
         ("5", "there is no list of features called 'feature' or 'features'"),
         ("{}", "there is no list of features called 'feature' or 'features'"),
         (f'{{"Feature": [{GOOD}]}}', "there is no list of features called 'feature' or 'features'"),
         ('{"feature": {}}', '"feature" is no list'),
         ('{"feature": [], "features": []}', '"features" is not the only list of features'),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_what_breaks_the_document_is_reported_with_its_position(text: str | bytes, problem: str) -> None:
     assert problems(text)[-1] == problem
@@ -137,10 +170,27 @@ def test_broken_syntax_is_reported_beside_a_hundred_problems() -> None:
 def test_nothing_is_yielded_after_the_first_problem() -> None:
     def received() -> Iterator[Feature]:
         with pytest.raises(FeatureFileError):
-            yield from read_features(BytesIO(f"[{GOOD}, {{}}, {GOOD}]".encode()), Format.JSON, name="file")
+            yield from read_all(BytesIO(f"[{GOOD}, {{}}, {GOOD}]".encode()), Format.JSON)
 
     assert list(received()) == [Feature("a", Point(1, 2))]
 
 
-def test_upstream_is_no_geojson() -> None:
-    assert problems(f"[{GOOD}]", Format.GEOJSON) == ("there is no list of features called 'features'",)
+def test_a_bare_list_is_no_geojson() -> None:
+    (problem,) = problems(f"[{GOOD}]", Format.GEOJSON)
+
+    assert problem == "the file is a bare list: put it into an object, as the member 'features'"
+
+
+def test_a_bare_list_of_geojson_features_is_told_once() -> None:
+    feature = '{"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 2]}, "properties": {}}'
+
+    (problem,) = problems(f"[{feature}, {feature}]")
+
+    assert problem.startswith("this is a list of GeoJSON features: put it into an object, {")
+
+
+@pytest.mark.parametrize("kind", [Format.JSON, Format.GEOJSON])
+def test_json_lines_are_told_from_broken_json(kind: Format) -> None:
+    (problem,) = problems(f"{GOOD}\n{GOOD}\n", kind)
+
+    assert problem.startswith("the file goes on after its first object; if it is JSON Lines,")

@@ -8,8 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from routeguide.domain.models import MAX_LATITUDE, MAX_LONGITUDE, Feature, Point
-from routeguide.formats.reading import Format, read_features
+from routeguide.formats.reading import Format
 from routeguide.formats.writing import feature_writer
+from tests.support.feature_files import read_all
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -58,7 +59,7 @@ def written(given: Sequence[Feature], kind: Format) -> bytes:
 
 
 def read(data: bytes, kind: Format) -> list[Feature]:
-    return list(read_features(BytesIO(data), kind, name="file"))
+    return list(read_all(BytesIO(data), kind))
 
 
 @pytest.mark.parametrize("kind", Format)

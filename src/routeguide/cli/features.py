@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import Generator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,11 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from routeguide.cli.settings_options import Function, load_settings, settings_options
+from routeguide.errors import FeatureFileError, StorageUnusable
 from routeguide.formats.reading import Format, format_of
 from routeguide.service import feature_files
+from routeguide.service.whole_file import FileExists
 from routeguide.settings import Settings
-from routeguide.storage import open_storage, second_writer_caution
-from routeguide.storage.base import ImportResult, Retention, Storage
+from routeguide.storage import open_storage, second_writer_caution, store_exists
+from routeguide.storage.base import ImportResult, Storage
 
 _STANDARD_STREAM = Path("-")
 
@@ -67,7 +69,12 @@ def export(flags: Mapping[str, Any], path: Path, kind: Format | None, force: boo
     """Write every feature of the store to FILE, in the order of their import; - is standard output."""
     settings = _settings(flags)
     kind = _kind(path, kind)
-    count = asyncio.run(_export(settings, path, kind, overwrite=force))
+    if not store_exists(settings.storage_url):
+        raise StorageUnusable(f"there is no database at {settings.storage_url}")
+    try:
+        count = asyncio.run(_export(settings, path, kind, overwrite=force))
+    except FileExists as error:
+        raise FeatureFileError(f"{error}; --force overwrites it") from None
     click.echo(f"Exported {_counted(count)}.", err=True)
 
 
@@ -116,16 +123,10 @@ async def _export(settings: Settings, path: Path, kind: Format, *, overwrite: bo
             out.detach()  # flushes, and leaves standard output open
 
 
-@asynccontextmanager
-async def _store(settings: Settings) -> AsyncGenerator[Storage, None]:
-    retention = Retention(settings.notes_per_location, settings.notes_total, settings.notes_max_age)
-    async with open_storage(
-        settings.storage_url,
-        retention=retention,
-        timeout=settings.storage_timeout,
-        auto_migrate=settings.auto_migrate,
-    ) as storage:
-        yield storage
+def _store(settings: Settings) -> AbstractAsyncContextManager[Storage]:
+    return open_storage(
+        settings.storage_url, timeout=settings.storage_timeout, auto_migrate=settings.auto_migrate
+    )
 
 
 @contextmanager

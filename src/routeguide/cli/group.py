@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from routeguide import __version__
+from routeguide.cli.streams import finish_output, prepare_output
 from routeguide.errors import RouteGuideError, SettingsError
 
 COMMANDS = {
@@ -63,16 +64,22 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        prepare_output()
+        return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Expected errors become sentences and exit codes; a traceback is a defect of this program."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            finish_output()
         except SettingsError as error:
             raise Misconfigured(*error.problems) from None
         except RouteGuideError as error:
             raise Failed(f"Error: {error}") from None
         except (KeyboardInterrupt, click.Abort):
             ctx.exit(130)
+        return result
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,11 +1,14 @@
 """`routeguide healthcheck`"""
 
+from typing import Any
+
 import click
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from routeguide.cli.group import Failed
 from routeguide.cli.target import Server, deadline_option, probed_server_options
+from routeguide.errors import SettingsError
 
 _OPTIONS: list[tuple[str, int | str]] = [("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0)]
 """The server is asked itself, and once: whoever runs the check repeats it."""
@@ -13,11 +16,23 @@ _OPTIONS: list[tuple[str, int | str]] = [("grpc.enable_http_proxy", 0), ("grpc.e
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
-@click.command()
+class _ZeroOrOne(click.Command):
+    """Docker reserves the exit code 2, which wrong usage and settings have everywhere else."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except SettingsError as error:
+            raise Failed(*error.problems) from None
+        except click.UsageError as error:
+            raise Failed(error.format_message()) from None
+
+
+@click.command(cls=_ZeroOrOne)
 @probed_server_options
 @deadline_option(3.0)
 def healthcheck(server: Server, deadline: float) -> None:
-    """Ask a server's own health service whether it is ready. Exit code 0 if so, otherwise 1.
+    """Ask a server's own health service whether it is ready. Exit code 0 if so, otherwise 1, always.
 
     Without --target the settings say where the server is, and whatever certificate it shows there is
     trusted. With --target no settings are read, which takes half of the time.

@@ -4,6 +4,7 @@ import click
 from rich.console import Console
 
 from routeguide.cli.settings_options import Function
+from routeguide.cli.streams import encode_as_utf8
 from routeguide.domain.models import Point
 from routeguide.formats.values import to_degrees
 
@@ -19,8 +20,15 @@ def format_option(function: Function) -> Function:
         type=click.Choice(["text", "json"]),
         default="text",
         show_default=True,
+        callback=_prepared,
         help="text is for people and may change; json is for programs.",
     )(function)
+
+
+def _prepared(_ctx: click.Context, _param: click.Parameter, output: str) -> str:
+    if output == "json":
+        encode_as_utf8()
+    return output
 
 
 def wide_console() -> Console:

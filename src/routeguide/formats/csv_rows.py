@@ -8,12 +8,13 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, NoReturn
 
 from routeguide.domain.models import Feature, Point
 from routeguide.errors import FieldViolation, InvalidInput
 from routeguide.formats.problems import Malformed, Row
-from routeguide.formats.values import as_name, as_point, refuse, to_degrees
+from routeguide.formats.values import as_name, as_point, gathered, refuse, to_degrees
 
 HEADER = ("latitude", "longitude", "name")
 """What is written: degrees."""
@@ -40,7 +41,7 @@ def csv_rows(file: BinaryIO) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error:
-            yield Row("line", line, _refuse_quotes, None)
+            yield Row("line", line, _refuse_syntax, None)
         else:
             if cells:
                 yield Row("line", line, columns.parse, cells)
@@ -67,10 +68,8 @@ class _Columns:
             description = f"has {len(cells)} cells where the header has {self.count}"
             raise InvalidInput([FieldViolation("", description)])
         name = "" if self.name is None else as_name(cells[self.name], "name")
-        latitude, longitude = cells[self.latitude], cells[self.longitude]
-        if self.in_degrees:
-            return Feature(name, as_point(_degrees(latitude, "latitude"), _degrees(longitude, "longitude")))
-        return Feature(name, Point(_e7(latitude, "latitude_e7"), _e7(longitude, "longitude_e7")))
+        parse_point = _degrees_point if self.in_degrees else _e7_point
+        return Feature(name, parse_point(cells[self.latitude], cells[self.longitude]))
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:
@@ -101,17 +100,32 @@ def _read_header(reader: Iterator[list[str]]) -> _Columns:
     raise Malformed("line 1: the header must be latitude,longitude,name or latitude_e7,longitude_e7,name")
 
 
-def _refuse_quotes(_: object) -> NoReturn:
-    raise InvalidInput([FieldViolation("", "the quotes are not those of RFC 4180")])
+def _refuse_syntax(_: object) -> NoReturn:
+    raise InvalidInput([FieldViolation("", "is no row of RFC 4180 (quotes or line ends)")])
 
 
-def _degrees(text: str, field: str) -> float:
+def _degrees_point(latitude: str, longitude: str) -> Point:
+    return as_point(
+        *gathered(partial(_degrees, latitude, "latitude"), partial(_degrees, longitude, "longitude"))
+    )
+
+
+def _e7_point(latitude: str, longitude: str) -> Point:
+    numbers = gathered(partial(_e7, latitude, "latitude_e7"), partial(_e7, longitude, "longitude_e7"))
+    try:
+        return Point(*numbers)
+    except InvalidInput as error:
+        columns = [FieldViolation(f"{each.field}_e7", each.description) for each in error.violations]
+        raise InvalidInput(columns) from None
+
+
+def _degrees(text: str, column: str) -> float:
     if not _DEGREES.fullmatch(text):
-        refuse(field, text, "a number of degrees such as 40.7838351")
+        refuse(column, text, "a number of degrees such as 40.7838351")
     return float(text)
 
 
-def _e7(text: str, field: str) -> int:
+def _e7(text: str, column: str) -> int:
     if not _E7.fullmatch(text):
-        refuse(field, text, "a whole number (degrees × 10⁷)")
+        refuse(column, text, "a whole number (degrees × 10⁷)")
     return int(text)

@@ -1,32 +1,21 @@
-"""Lists of features in JSON, read as a stream: memory is bounded by one feature, whatever the file holds.
-
-Three traits of ijson decide how it is used here (docs/adr/0005-ijson.md):
-
-- its `basic_parse` gives bare events; `items`, which would build the values, keeps the path to every level
-  that is open, so that 20 000 brackets, 20 kB, cost it a gigabyte;
-- without `use_float`, a number of 5000 digits leaves a broken event in the queue of its C code;
-- it does not tell where an error is, so `_locate` finds out.
-"""
+"""Lists of features in JSON, read as a stream: memory is bounded by one feature, whatever the file holds."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO
-
-import ijson
+from typing import Any, BinaryIO, NoReturn
 
 from routeguide.domain.models import Feature
+from routeguide.errors import FieldViolation, InvalidInput
+from routeguide.formats.json_source import BROKEN, Event, JsonSource
 from routeguide.formats.problems import Malformed, Row
 from routeguide.formats.values import Repeated
 
-_CHUNK = 65_536
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
 _DEEPEST = 32
-"""Levels within one value; a feature of GeoJSON needs three."""
+"""Levels within one feature; GeoJSON needs three."""
 
-Events = Iterator[tuple[str, Any]]
+_STEPS = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
+"""How many levels further in an event leads."""
+
 Parser = Callable[[Any], Feature]
-
-_BROKEN = (ijson.JSONError, UnicodeDecodeError)
 
 
 def json_rows(
@@ -36,117 +25,133 @@ def json_rows(
     list that is the whole file, if `top_level` parses those. `file` must be seekable.
 
     Raises:
-        Malformed: no JSON, with line and column; no such list, or more than one; nested too deeply.
+        Malformed: no JSON, with line and column; no such list, or more than one.
     """
-    source = _Source(file)
-    events = ijson.basic_parse(source, buf_size=_CHUNK, use_float=True)
+    source = JsonSource(file)
+    events = source.events()
     try:
-        kind, _ = next(events)
-        if kind == "start_array" and top_level:
-            yield from _elements(events, top_level)
-        else:
-            yield from _element_lists(events if kind == "start_map" else iter(()), members)
+        yield from _top_level_rows(source, events, members, top_level)
         next(events, None)  # lets the parser object to whatever follows
-    except _BROKEN as error:
-        raise Malformed(_locate(source)) from error
+    except BROKEN as error:
+        raise Malformed(source.locate()) from error
 
 
-class _Source:
-    """Hands a file to the parser and remembers where the last chunk began."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.start = len(_BYTE_ORDER_MARK) if file.read(len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK else 0
-        self.chunk_start = self.start
-        file.seek(self.start)
-
-    def read(self, size: int) -> bytes:
-        if size:  # at first ijson reads nothing, to see whether it gets bytes
-            self.chunk_start = self.file.tell()
-        return self.file.read(size)
+def _top_level_rows(
+    source: JsonSource, events: Iterator[Event], members: Mapping[str, Parser], top_level: Parser | None
+) -> Iterator[Row]:
+    kind, _ = next(events)
+    if kind == "start_map":
+        return _member_rows(source, events, members)
+    if kind != "start_array":
+        raise Malformed(_no_list(members))
+    if top_level is None:
+        raise Malformed(f"the file is a bare list: put it into an object, as the member {_names(members)}")
+    return _elements(source, events, top_level)
 
 
-def _element_lists(events: Events, members: Mapping[str, Parser]) -> Iterator[Row]:
+def _member_rows(source: JsonSource, events: Iterator[Event], members: Mapping[str, Parser]) -> Iterator[Row]:
     found = False
     for event, key in events:
         if event == "end_map":
             break
-        kind, value = next(events)
+        source.begin_value()
+        kind, _ = next(events)
         if key not in members:
-            _build(events, kind, value, _DEEPEST)
+            _skip(source, events, _STEPS.get(kind, 0))
         elif kind != "start_array" or found:
             raise Malformed(f'"{key}" is not the only list of features' if found else f'"{key}" is no list')
         else:
             found = True
-            yield from _elements(events, members[key])
+            yield from _elements(source, events, members[key])
     if not found:
-        raise Malformed(f"there is no list of features called {' or '.join(map(repr, members))}")
+        _refuse_object(events, members)
 
 
-def _elements(events: Events, parse: Parser) -> Iterator[Row]:
+def _refuse_object(events: Iterator[Event], members: Mapping[str, Parser]) -> NoReturn:
+    """Raises Malformed: the object that has just ended has no list of features."""
+    try:
+        next(events, None)
+    except BROKEN:
+        raise Malformed(
+            "the file goes on after its first object; if it is JSON Lines, one feature a line,"
+            " make it a list, for instance with jq --slurp"
+        ) from None
+    raise Malformed(_no_list(members))
+
+
+def _elements(source: JsonSource, events: Iterator[Event], parse: Parser) -> Iterator[Row]:
     for number, (kind, value) in enumerate(events, start=1):
         if kind == "end_array":
             return
-        yield Row("feature", number, parse, _build(events, kind, value, _DEEPEST))
+        source.begin_value()
+        try:
+            built = _build(source, events, kind, value, 0)
+        except _TooMuch as error:
+            _skip(source, events, error.levels)
+            yield Row("feature", number, _refuse_size, None)
+        else:
+            yield Row("feature", number, parse, built)
 
 
-def _build(events: Events, kind: str, value: Any, levels: int) -> object:
-    """The value that begins with this event; the rest of it is taken from `events`."""
-    if not levels:
-        raise Malformed(f"a value is nested deeper than {_DEEPEST} levels")
-    if kind == "start_map":
-        return _build_object(events, levels - 1)
-    if kind == "start_array":
-        return _build_list(events, levels - 1)
-    return value
+def _skip(source: JsonSource, events: Iterator[Event], levels: int) -> None:
+    """Passes over what is left of a value, so many levels deep in it, and keeps nothing."""
+    while levels:
+        levels += _STEPS.get(next(events)[0], 0)
+        source.begin_value()
 
 
-def _build_object(events: Events, levels: int) -> dict[str, object]:
+class _TooMuch(Exception):
+    """A value is too large or nested too deeply to be built."""
+
+    def __init__(self, levels: int) -> None:
+        super().__init__()
+        self.levels = levels
+        """How many of the value's levels are open where the events stand."""
+
+
+def _build(source: JsonSource, events: Iterator[Event], kind: str, value: Any, levels: int) -> object:
+    """The value that begins with this event, `levels` deep; the rest of it is taken from `events`."""
+    if kind not in _BUILDERS:
+        return value
+    if levels == _DEEPEST:
+        raise _TooMuch(levels + 1)
+    return _BUILDERS[kind](source, events, levels + 1)
+
+
+def _build_object(source: JsonSource, events: Iterator[Event], levels: int) -> dict[str, object]:
     members: dict[str, object] = {}
     for event, key in events:
         if event == "end_map":
             break
-        value = _build(events, *next(events), levels)
+        if source.overdue:
+            _skip(source, events, _STEPS.get(next(events)[0], 0))
+            raise _TooMuch(levels)
+        value = _build(source, events, *next(events), levels)
         members[key] = Repeated() if key in members else value
     return members
 
 
-def _build_list(events: Events, levels: int) -> list[object]:
+def _build_list(source: JsonSource, events: Iterator[Event], levels: int) -> list[object]:
     elements = []
     for kind, value in events:
         if kind == "end_array":
             break
-        elements.append(_build(events, kind, value, levels))
+        if source.overdue:
+            raise _TooMuch(levels + _STEPS.get(kind, 0))
+        elements.append(_build(source, events, kind, value, levels))
     return elements
 
 
-class _Ignore:
-    """Takes the parser's events and forgets them."""
-
-    def send(self, event: object) -> None:
-        pass
+_BUILDERS = {"start_map": _build_object, "start_array": _build_list}
 
 
-def _locate(source: _Source) -> str:
-    """Where the JSON breaks, in words: parses it again, the chunk that failed byte by byte.
+def _refuse_size(_: object) -> NoReturn:
+    raise InvalidInput([FieldViolation("", "is larger or nested deeper than any feature")])
 
-    Columns count bytes, from 1.
-    """
-    file = source.file
-    parser = ijson.basic_parse_coro(_Ignore(), use_float=True)
-    line, line_start = 1, source.start
-    file.seek(source.start)
-    while chunk := file.read(min(_CHUNK, source.chunk_start - file.tell())):
-        parser.send(chunk)
-        line += chunk.count(b"\n")
-        if b"\n" in chunk:
-            line_start = file.tell() - len(chunk) + chunk.rindex(b"\n") + 1
-    while byte := file.read(1):
-        try:
-            parser.send(byte)
-        except _BROKEN:
-            column = file.tell() - line_start
-            return f"line {line}, column {column}: not valid JSON in UTF-8, or a number too large"
-        if byte == b"\n":
-            line, line_start = line + 1, file.tell()
-    return f"line {line}: the file ends before its JSON does"
+
+def _no_list(members: Mapping[str, Parser]) -> str:
+    return f"there is no list of features called {_names(members)}"
+
+
+def _names(members: Mapping[str, Parser]) -> str:
+    return " or ".join(map(repr, members))

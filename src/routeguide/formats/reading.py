@@ -5,12 +5,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
-from routeguide.domain.models import Feature
 from routeguide.errors import FeatureFileError
 from routeguide.formats.csv_rows import csv_rows
 from routeguide.formats.geojson import parse_geojson
 from routeguide.formats.json_rows import json_rows
-from routeguide.formats.problems import Row, checked
+from routeguide.formats.problems import FeatureReader, Row
 from routeguide.formats.upstream import parse_upstream
 
 
@@ -36,17 +35,12 @@ def format_of(path: Path) -> Format:
         raise FeatureFileError(f"{path}: the extension is none of {known}, so name the format") from None
 
 
-def read_features(file: BinaryIO, kind: Format, *, name: str) -> Iterator[Feature]:
-    """The features of `file` in its order, read as they are asked for, in bounded memory.
+def read_features(file: BinaryIO, kind: Format, *, name: str) -> FeatureReader:
+    """A reader of the features of `file` in its order, read as they are asked for, in bounded memory.
 
-    `file` is seekable and at its start; `name` is what messages call it. Once a row is no feature, nothing
-    more is yielded, and the rest is only checked: give the iterator to something that undoes what it has
-    done when the iterator raises.
-
-    Raises:
-        FeatureFileError: with the first hundred problems and the position of each.
+    `file` is seekable and at its start; `name` is what messages call it.
     """
-    return checked(_rows(file, kind), name)
+    return FeatureReader(_rows(file, kind), name)
 
 
 def _rows(file: BinaryIO, kind: Format) -> Iterator[Row]:

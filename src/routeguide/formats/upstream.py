@@ -5,10 +5,13 @@ of an object, which is what protobuf prints for a FeatureDatabase.
 """
 
 import json
+from collections.abc import Mapping
+from functools import partial
 
 from routeguide.domain.models import Feature, Point
 from routeguide.errors import FieldViolation, InvalidInput
-from routeguide.formats.values import as_name, as_object, as_whole_number
+from routeguide.formats.problems import Malformed
+from routeguide.formats.values import as_name, as_object, as_whole_number, gathered, refuse_unknown
 
 _FEATURE_KEYS = ("location", "name")
 _LOCATION_KEYS = ("latitude", "longitude")
@@ -24,18 +27,29 @@ def parse_upstream(record: object) -> Feature:
 
     Raises:
         InvalidInput: it is no feature; unknown keys count, because a misspelt coordinate would be 0.
+        Malformed: it is one of GeoJSON's, and so are probably the others.
     """
-    feature = as_object(record, "", known=_FEATURE_KEYS)
+    feature = as_object(record, "")
+    if feature.get("type") == "Feature":
+        raise Malformed(
+            "this is a list of GeoJSON features: put it into an object,"
+            ' {"type": "FeatureCollection", "features": [...]}'
+        )
+    refuse_unknown(feature, "", _FEATURE_KEYS)
     if "location" not in feature:
         raise InvalidInput([FieldViolation("location", "is missing")])
-    location = as_object(feature["location"], "location", known=_LOCATION_KEYS)
-    latitude = as_whole_number(location.get("latitude", 0), "location.latitude")
-    longitude = as_whole_number(location.get("longitude", 0), "location.longitude")
+    location = as_object(feature["location"], "location")
+    refuse_unknown(location, "location", _LOCATION_KEYS)
+    numbers = gathered(*(partial(_coordinate, location, key) for key in _LOCATION_KEYS))
     name = as_name(feature.get("name", ""), "name")
     try:
-        return Feature(name, Point(latitude, longitude))
+        return Feature(name, Point(*numbers))
     except InvalidInput as error:
         raise error.within("location") from None
+
+
+def _coordinate(location: Mapping[str, object], key: str) -> int:
+    return as_whole_number(location.get(key, 0), f"location.{key}")
 
 
 def upstream_json(feature: Feature) -> str:

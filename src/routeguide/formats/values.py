@@ -3,8 +3,9 @@
 Every function raises InvalidInput, which names the field, the value and what it should have been.
 """
 
-from collections.abc import Container
-from typing import NoReturn
+from collections.abc import Callable, Container, Iterable
+from functools import partial
+from typing import NoReturn, TypeVar
 
 from routeguide.domain.models import MAX_LATITUDE, MAX_LONGITUDE, Point
 from routeguide.errors import FieldViolation, InvalidInput
@@ -14,20 +15,25 @@ LONGEST_NAME = 4096
 
 _UNITS_PER_DEGREE = 10_000_000
 
+_T = TypeVar("_T")
+
 
 class Repeated:
     """Stands for the values of a key that an object has more than once: none of them can be trusted."""
 
 
-def as_object(value: object, field: str, *, known: Container[str] | None = None) -> dict[str, object]:
-    """`value` as a JSON object. With `known`, any other key is refused: it is probably a misspelt one."""
+def as_object(value: object, field: str) -> dict[str, object]:
+    """`value` as a JSON object."""
     if not isinstance(value, dict):
         refuse(field, value, "an object")
-    if known is not None:
-        for key in value:
-            if key not in known:
-                raise InvalidInput([FieldViolation(field, f"there is no such key as {shown(key)}")])
     return value
+
+
+def refuse_unknown(keys: Iterable[str], field: str, known: Container[str]) -> None:
+    """Refuses any key but the `known` ones: it is probably a misspelt one."""
+    for key in keys:
+        if key not in known:
+            raise InvalidInput([FieldViolation(field, f"there is no such key as {shown(key)}")])
 
 
 def as_name(value: object, field: str) -> str:
@@ -57,9 +63,25 @@ def as_point(latitude: object, longitude: object) -> Point:
     Exact for every number with up to seven decimals.
     """
     return Point(
-        _as_e7(latitude, "latitude", MAX_LATITUDE // _UNITS_PER_DEGREE),
-        _as_e7(longitude, "longitude", MAX_LONGITUDE // _UNITS_PER_DEGREE),
+        *gathered(
+            partial(_as_e7, latitude, "latitude", MAX_LATITUDE // _UNITS_PER_DEGREE),
+            partial(_as_e7, longitude, "longitude", MAX_LONGITUDE // _UNITS_PER_DEGREE),
+        )
     )
+
+
+def gathered(*checks: Callable[[], _T]) -> list[_T]:
+    """The results of `checks`, or an InvalidInput with all that any of them finds wrong."""
+    results: list[_T] = []
+    violations: list[FieldViolation] = []
+    for check in checks:
+        try:
+            results.append(check())
+        except InvalidInput as error:
+            violations += error.violations
+    if violations:
+        raise InvalidInput(violations)
+    return results
 
 
 def to_degrees(e7: int) -> float:

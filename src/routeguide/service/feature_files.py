@@ -1,15 +1,18 @@
 """Features from files into a store, and from a store into files."""
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import aclosing, contextmanager
+from functools import partial
 from os import SEEK_END
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, TextIO, TypeVar
 
-from routeguide.domain.models import Feature, Rectangle
+from routeguide.domain.models import Rectangle
 from routeguide.errors import FeatureFileError
+from routeguide.formats.problems import FirstProblem
 from routeguide.formats.reading import Format, format_of, read_features
 from routeguide.formats.writing import feature_writer
 from routeguide.service.whole_file import whole_file
@@ -18,8 +21,10 @@ from routeguide.storage.base import ImportResult, Storage
 Progress = Callable[[int, int], None]
 """Is told how many bytes have been read, and of how many."""
 
-_REPORT_EVERY = 1000
-"""Features between two calls of Progress."""
+_STRETCH = 1000
+"""Rows between two calls of Progress, and, where nothing is stored, before others get their turn."""
+
+_T = TypeVar("_T")
 
 
 def _unheard(done: int, total: int) -> None:
@@ -44,8 +49,17 @@ async def import_stream(
     storage: Storage, file: BinaryIO, kind: Format, *, name: str, progress: Progress = _unheard
 ) -> ImportResult:
     """Like `import_file`, from an open file that can seek and that messages call `name`."""
-    features = read_features(file, kind, name=name)
-    return await storage.features.import_all(_reporting(features, file, name, progress))
+    size = _size(file)
+    reader = read_features(file, kind, name=name)
+    watch = partial(_watched, name=name, report=lambda: progress(file.tell(), size))
+    try:
+        result = await storage.features.import_all(watch(reader.features()))
+    except FirstProblem:
+        # The store has undone the import and is free for others while the rest is looked through.
+        await _exhaust(watch(reader.rest()))
+        raise reader.refusal() from None
+    progress(size, size)
+    return result
 
 
 async def export_file(storage: Storage, path: Path, kind: Format, *, overwrite: bool = False) -> int:
@@ -55,7 +69,8 @@ async def export_file(storage: Storage, path: Path, kind: Format, *, overwrite: 
         How many features were written.
 
     Raises:
-        FeatureFileError: the file is there already and not to be overwritten, or cannot be written.
+        FileExists: the file is there already and not to be overwritten.
+        FeatureFileError: it cannot be written.
     """
     with whole_file(path, overwrite=overwrite) as file:
         return await export_stream(storage, file, kind)
@@ -106,16 +121,29 @@ def seekable(file: BinaryIO, name: str) -> Generator[BinaryIO, None, None]:
         yield copy
 
 
-def _reporting(
-    features: Iterator[Feature], file: BinaryIO, name: str, progress: Progress
-) -> Iterator[Feature]:
-    total = file.seek(0, SEEK_END)
+def _size(file: BinaryIO) -> int:
+    size = file.seek(0, SEEK_END)
     file.seek(0)
+    return size
+
+
+def _watched(steps: Iterator[_T], name: str, report: Callable[[], None]) -> Iterator[_T]:
+    """The same steps, which read the file called `name`.
+
+    Raises:
+        FeatureFileError: it cannot be read.
+    """
     try:
-        for number, feature in enumerate(features):
-            if not number % _REPORT_EVERY:
-                progress(file.tell(), total)
-            yield feature
+        for number, step in enumerate(steps):
+            if not number % _STRETCH:
+                report()
+            yield step
     except OSError as error:
         raise FeatureFileError(f"{name}: cannot be read: {error.strerror}") from error
-    progress(total, total)
+
+
+async def _exhaust(steps: Iterator[None]) -> None:
+    """Takes every step, and gives others their turn in between."""
+    for number, _ in enumerate(steps):
+        if not number % _STRETCH:
+            await asyncio.sleep(0)

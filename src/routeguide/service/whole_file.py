@@ -10,6 +10,10 @@ from typing import TextIO
 from routeguide.errors import FeatureFileError
 
 
+class FileExists(FeatureFileError):
+    """There is a file of that name, and it is not to be overwritten."""
+
+
 @contextmanager
 def whole_file(path: Path, *, overwrite: bool = False) -> Generator[TextIO, None, None]:
     """A text file, UTF-8, that takes its place at `path` when the context is left without an exception.
@@ -18,8 +22,8 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Generator[TextIO, None
     before it is renamed, so that not even a power cut leaves half of it.
 
     Raises:
-        FeatureFileError: `path` exists and is not to be overwritten, or is no regular file, or cannot be
-            written.
+        FileExists: there is one, and `overwrite` is not set.
+        FeatureFileError: `path` is no regular file, or cannot be written.
     """
     path = Path(os.path.realpath(path))  # a symbolic link stays one
     if path.exists():
@@ -43,7 +47,7 @@ def _check_replaceable(path: Path, overwrite: bool) -> None:
     if not path.is_file():
         raise FeatureFileError(f"{path}: is no regular file")
     if not overwrite:
-        raise FeatureFileError(f"{path}: exists already; --force overwrites it")
+        raise FileExists(f"{path}: exists already")
 
 
 def _sync_folder(folder: Path) -> None:

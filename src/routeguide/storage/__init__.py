@@ -1,7 +1,7 @@
 """Where features and notes are kept: one contract (`base`), one module or package per backend.
 
-`open_storage`, `open_migrator` and `second_writer_caution` are the only doors; nothing above this floor names
-a backend. Backends are imported when they are opened, so that none pays for another.
+These functions are the only doors; nothing above this floor names a backend. Backends are imported when they
+are opened, so that none pays for another.
 """
 
 from collections.abc import AsyncGenerator
@@ -15,12 +15,14 @@ from routeguide.storage.migrations import Migrator, known_migrations
 _MEMORY = "memory://"
 _SQLITE = "sqlite:///"
 
+_ANY_RETENTION = Retention()
+
 
 @asynccontextmanager
 async def open_storage(
     url: str,
     *,
-    retention: Retention,
+    retention: Retention = _ANY_RETENTION,
     timeout: float,  # noqa: ASYNC109  # for locks, all through the life of the store
     auto_migrate: bool = False,
 ) -> AsyncGenerator[Storage, None]:
@@ -28,6 +30,7 @@ async def open_storage(
 
     Args:
         url: ``memory://``, ``sqlite:///relative/path`` or ``sqlite:////absolute/path``.
+        retention: which notes are kept; it does not matter where none is posted.
         timeout: seconds to wait for a lock that somebody else holds.
         auto_migrate: bring a schema that is behind up to date. An empty database always is.
 
@@ -40,6 +43,11 @@ async def open_storage(
         yield storage
     finally:
         await storage.close()
+
+
+def store_exists(url: str) -> bool:
+    """Whether there is something at `url` to open; opening it would make what is missing."""
+    return not url.startswith(_SQLITE) or _path(url).exists()
 
 
 def open_migrator(url: str, *, timeout: float) -> Migrator:

@@ -1,7 +1,7 @@
 """Features and notes in the memory of one process.
 
 A backend to run, not a mock: it keeps the whole contract but durability, within the same limits. Nothing
-here awaits, so every method is atomic for the tasks of the event loop.
+here awaits but long loops, so what changes the store is atomic for the tasks of the event loop.
 """
 
 import asyncio
@@ -16,6 +16,9 @@ from routeguide.storage.base import FeatureRepository, ImportResult, NoteReposit
 from routeguide.storage.strip_index import StripIndex
 
 _PAGE = 256
+
+_STRETCH = 1000
+"""Features that are imported before others get their turn: signals, and calls."""
 
 _LARGE_ANSWER = 10_000
 """Matches up to which a listing remembers their positions; beyond, it scans, and holds only a cursor."""
@@ -40,6 +43,8 @@ class MemoryFeatureRepository(FeatureRepository):
         self._by_location: dict[Point, Feature] = {}
         self._in_order: Sequence[Feature] = ()
         self._index = StripIndex(())
+        self._importing = asyncio.Lock()
+        """Each import begins with what the one before it left."""
 
     async def find(self, location: Point) -> Feature | None:
         self._is_open.check()
@@ -70,11 +75,22 @@ class MemoryFeatureRepository(FeatureRepository):
         return len(self._by_location)
 
     async def import_all(self, features: Iterable[Feature]) -> ImportResult:
-        """Builds the new state beside the old and swaps it in; the event loop waits, so import at start."""
-        self._is_open.check()
+        """Builds the new state beside the old and swaps it in."""
+        async with self._importing:
+            merged, result = await self._merge(features)
+            self._is_open.check()
+            in_order = tuple(merged.values())
+            self._index = StripIndex([feature.location for feature in in_order])
+            self._by_location, self._in_order = merged, in_order
+        return result
+
+    async def _merge(self, features: Iterable[Feature]) -> tuple[dict[Point, Feature], ImportResult]:
         merged = dict(self._by_location)
         added = renamed = unchanged = 0
-        for feature in features:
+        for number, feature in enumerate(features):
+            if not number % _STRETCH:
+                await asyncio.sleep(0)
+                self._is_open.check()
             known = merged.get(feature.location)
             if known is None:
                 added += 1
@@ -83,10 +99,7 @@ class MemoryFeatureRepository(FeatureRepository):
             else:
                 unchanged += 1
             merged[feature.location] = feature
-        self._by_location = merged
-        self._in_order = tuple(merged.values())
-        self._index = StripIndex([feature.location for feature in self._in_order])
-        return ImportResult(added, renamed, unchanged)
+        return merged, ImportResult(added, renamed, unchanged)
 
 
 class _KeptNote(NamedTuple):

@@ -19,6 +19,9 @@ _LOOKUP_BATCH = 64
 _COUNT_BATCH = 1024
 """Points that are counted in one statement: well below the 32 766 parameters that SQLite takes."""
 
+_COUNT_TOGETHER = 16
+"""Callers whose points are counted in one crossing, a statement for each: some milliseconds."""
+
 _PAGE = 512
 """Features in a page."""
 
@@ -41,6 +44,7 @@ class SqliteFeatureRepository(FeatureRepository):
         self._pages = pages
         self._importer = importer
         self._finder: Coalescer[Point, Feature | None] = Coalescer(self._find_all, max_batch=_LOOKUP_BATCH)
+        self._counter: Coalescer[Sequence[Point], int] = Coalescer(self._count_all, max_batch=_COUNT_TOGETHER)
 
     async def find(self, location: Point) -> Feature | None:
         return await self._finder.submit(location)
@@ -48,8 +52,7 @@ class SqliteFeatureRepository(FeatureRepository):
     async def count_at(self, locations: Sequence[Point]) -> int:
         counted = 0
         for start in range(0, len(locations), _COUNT_BATCH):
-            some = locations[start : start + _COUNT_BATCH]
-            counted += await self._lookups.run(partial(_count_at, locations=some))
+            counted += await self._counter.submit(locations[start : start + _COUNT_BATCH])
         return counted
 
     async def within(self, rectangle: Rectangle) -> AsyncGenerator[Sequence[Feature], None]:
@@ -73,10 +76,16 @@ class SqliteFeatureRepository(FeatureRepository):
     async def close(self) -> None:
         """Refuses whoever waits; the connections belong to whoever opened them."""
         await self._finder.close()
+        await self._counter.close()
         await self._importer.close()
 
     async def _find_all(self, locations: Sequence[Point]) -> Sequence[Feature | None]:
         return await self._lookups.run(partial(_find_all, locations=locations))
+
+    async def _count_all(self, requests: Sequence[Sequence[Point]]) -> Sequence[int]:
+        return await self._lookups.run(
+            lambda connection: [_count_at(connection, locations) for locations in requests]
+        )
 
     async def _by_ids(self, ids: Sequence[int]) -> AsyncGenerator[Sequence[Feature], None]:
         for start in range(0, len(ids), _PAGE):
