@@ -131,12 +131,20 @@ async def test_a_server_that_has_another_name(start_server: StartServer, made: C
 async def test_files_that_cannot_be_used_are_told(
     made: Certificates, flags: list[str], words: list[str]
 ) -> None:
-    finished = await run("healthcheck", "--target", "localhost:1", *flags, cwd=made.folder)
+    finished = await run("get-feature", PLACE, "--target", "localhost:1", *flags, cwd=made.folder)
 
     assert finished.code == 2
     lines = finished.err.splitlines()
     assert len(lines) == len(words)
     assert all(line.startswith(beginning) for line, beginning in zip(lines, words, strict=True))
+
+
+async def test_a_health_check_fails_with_one_whatever_is_wrong(made: Certificates) -> None:
+    """Docker reserves 2, which the other commands have for files that cannot be used."""
+    finished = await run("healthcheck", "--target", "localhost:1", "--ca-file", "absent", cwd=made.folder)
+
+    assert (finished.code, finished.out) == (1, "")
+    assert finished.err.startswith("absent: it cannot be read")
 
 
 def variables(server: RunningServer, settings: dict[str, str]) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """`routeguide healthcheck`"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -20,12 +22,22 @@ class _ZeroOrOne(click.Command):
     """Docker reserves the exit code 2, which wrong usage and settings have everywhere else."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        try:
+        with _failing_with_one():
             return super().make_context(*args, **kwargs)
-        except SettingsError as error:
-            raise Failed(*error.problems) from None
-        except click.UsageError as error:
-            raise Failed(error.format_message()) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _failing_with_one():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _failing_with_one() -> Iterator[None]:
+    try:
+        yield
+    except SettingsError as error:
+        raise Failed(*error.problems) from None
+    except click.UsageError as error:
+        raise Failed(error.format_message()) from None
 
 
 @click.command(cls=_ZeroOrOne)
