@@ -116,10 +116,11 @@ async def listener() -> AsyncGenerator[Callable[[Handler], Awaitable[str]], None
     yield start
     for server in servers:
         server.close()
-        await server.wait_closed()
     for connection in connections:
         connection.cancel()  # grpc keeps a connection that it never got to use for a while
     await asyncio.gather(*connections, return_exceptions=True)
+    for server in servers:
+        await server.wait_closed()  # from Python 3.12 on, for its connections too
 
 
 @pytest.fixture
