@@ -99,6 +99,7 @@ async def listener() -> AsyncGenerator[Callable[[Handler], Awaitable[str]], None
     """Starts servers that speak anything but gRPC, and gives their addresses."""
     servers: list[asyncio.Server] = []
     connections: list[asyncio.Task[None]] = []
+    writers: list[asyncio.StreamWriter] = []
 
     async def start(handler: Handler) -> str:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -108,6 +109,7 @@ async def listener() -> AsyncGenerator[Callable[[Handler], Awaitable[str]], None
                 writer.close()
 
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writers.append(writer)
             connections.append(asyncio.create_task(handle(reader, writer)))
 
         servers.append(await asyncio.start_server(accept, "127.0.0.1", 0))
@@ -116,10 +118,13 @@ async def listener() -> AsyncGenerator[Callable[[Handler], Awaitable[str]], None
     yield start
     for server in servers:
         server.close()
-        await server.wait_closed()
     for connection in connections:
         connection.cancel()  # grpc keeps a connection that it never got to use for a while
     await asyncio.gather(*connections, return_exceptions=True)
+    for writer in writers:
+        writer.close()  # a handler that is cancelled before it has begun closes nothing
+    for server in servers:
+        await server.wait_closed()  # from Python 3.12 on, for its connections too
 
 
 @pytest.fixture
@@ -271,7 +276,10 @@ async def test_the_connection_is_lost() -> None:
     async with RouteGuideClient(f"127.0.0.1:{port}") as client, client.chat(deadline=DEADLINE) as chat:
         replies = aiter(chat)
         await anext(replies)
+        channel = client._connection.channel
         await server.stop(None)
+        async with asyncio.timeout(DEADLINE):
+            await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)  # may lag behind the call
         told = await failure(anext(replies))
 
     assert told.code is grpc.StatusCode.UNAVAILABLE

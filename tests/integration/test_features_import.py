@@ -18,6 +18,7 @@ from routeguide.service.feature_files import import_file, import_stream, seekabl
 from routeguide.service.seeding import seed
 from routeguide.storage import open_storage
 from routeguide.storage.base import ImportResult, Retention, Storage
+from tests.support.disks import small_disk
 
 A, B, C = Feature("a", Point(1, 1)), Feature("b", Point(2, 2)), Feature("c", Point(3, 3))
 
@@ -154,19 +155,20 @@ async def test_a_pipe_can_be_imported(storage: Storage) -> None:
     assert await stored(storage) == [A, B]
 
 
-def test_a_pipe_that_does_not_fit_on_the_disk_is_reported() -> None:
-    class Pipe(BytesIO):
-        def seekable(self) -> bool:
-            return False
+def test_a_pipe_that_does_not_fit_on_the_disk_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b" " * 60_000)
+    os.close(writing)
+    with small_disk(tmp_path / "disk", kibibytes=16) as disk, open(reading, "rb") as pipe:  # noqa: PTH123  # a descriptor, not a path
+        monkeypatch.setattr("tempfile.tempdir", str(disk))
 
-        def read(self, size: int | None = -1, /) -> bytes:
-            raise OSError(28, "No space left on device")
-
-    with (
-        pytest.raises(FeatureFileError, match="pipe: cannot be copied to disk: No space left on device"),
-        seekable(Pipe(), "pipe"),
-    ):
-        pass
+        with (
+            pytest.raises(FeatureFileError, match="pipe: cannot be copied to disk: No space left on device"),
+            seekable(pipe, "pipe"),
+        ):
+            pass
 
 
 @pytest.mark.parametrize("first", ["0,0", "x,0"], ids=["good file", "bad file"])

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import aclosing, contextmanager
 from functools import partial
+from io import FileIO
 from os import SEEK_END
 from pathlib import Path
 from typing import BinaryIO, TextIO, TypeVar
@@ -112,9 +113,10 @@ def seekable(file: BinaryIO, name: str) -> Generator[BinaryIO, None, None]:
     if file.seekable():
         yield file
         return
-    with tempfile.TemporaryFile() as copy:
+    # Unbuffered: a buffered read makes several of the system's, and overlooks a Ctrl-C between them.
+    with FileIO(file.fileno(), closefd=False) as pipe, tempfile.TemporaryFile() as copy:
         try:
-            shutil.copyfileobj(file, copy)
+            shutil.copyfileobj(pipe, copy)
             copy.seek(0)
         except OSError as error:
             raise FeatureFileError(f"{name}: cannot be copied to disk: {error.strerror}") from error
