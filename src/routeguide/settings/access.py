@@ -40,7 +40,9 @@ class AccessSettings(TlsSettings):
     @field_validator("auth_tokens")
     @classmethod
     def _tokens_are_tokens(cls, value: SecretStr) -> SecretStr:
-        digests_in(value.get_secret_value())
+        # Whoever wrote something there meant to keep somebody out.
+        if value.get_secret_value() and not digests_in(value.get_secret_value()):
+            raise ValueError("it holds no tokens")
         return value
 
     def contradictions(self) -> Iterator[str]:
