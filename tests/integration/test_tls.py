@@ -19,6 +19,7 @@ from routeguide.errors import SettingsError
 from routeguide.pb import route_guide_pb2_grpc as pb_grpc
 from routeguide.server.app import RunningServer
 from routeguide.server.tls import client_is_allowed
+from routeguide.settings import Settings
 from tests.conftest import CHANNEL_OPTIONS, StartServer
 from tests.support.certificates import Certificates, Pair, self_signed
 from tests.support.wire import DEADLINE, Stub, failure, point
@@ -110,10 +111,29 @@ async def test_clients_are_known_by_uri_as_well(
 def test_names_are_compared_as_a_whole() -> None:
     context = {"x509_subject_alternative_name": [b"a.example"], "x509_common_name": [b""]}
 
-    assert client_is_allowed(context, {"a.example"})
-    assert not client_is_allowed(context, {"example", "*.example", "a.example.org"})
-    assert not client_is_allowed({}, {"a.example"})
+    assert client_is_allowed(context, frozenset({"a.example"}))
+    assert not client_is_allowed(context, frozenset({"example", "*.example", "a.example.org"}))
+    assert not client_is_allowed({}, frozenset({"a.example"}))
     assert client_is_allowed({}, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("key", "shown", "permitted", "allowed"),
+    [
+        ("peer_dns", "A.Example", "a.example", True),
+        ("peer_dns", "a.example", "A.Example", True),
+        ("x509_subject_alternative_name", "spiffe://example.org/Caller", "spiffe://example.org/Caller", True),
+        ("x509_subject_alternative_name", "spiffe://example.org/caller", "spiffe://example.org/Caller", False),
+        ("x509_subject_alternative_name", "spiffe://example.org/Caller", "spiffe://example.org/caller", False),
+        ("x509_common_name", "Client", "Client", True),
+        ("x509_common_name", "client", "Client", False),
+        ("x509_common_name", "Client", "client", False),
+    ],
+)
+def test_only_dns_names_are_the_same_in_any_case(key: str, shown: str, permitted: str, allowed: bool) -> None:
+    names = Settings(tls_client_names=permitted, tls_client_ca_file="a", tls_cert_file="c", tls_key_file="k")
+
+    assert client_is_allowed({key: [shown.encode()]}, names.permitted_clients) is allowed
 
 
 async def test_bad_certificates_stop_the_start(start_server: StartServer, made: Certificates) -> None:

@@ -6,9 +6,9 @@ work is done elsewhere: a task looks at the files, and what grpc is given has be
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import lru_cache
 
 import grpc
 import structlog
@@ -16,6 +16,9 @@ import structlog
 from routeguide.errors import SettingsError
 from routeguide.server.certificates import Identity, PemFile, load_identity, read_files
 from routeguide.settings import Settings
+
+_ALL_NAMES = ("x509_subject_alternative_name", "x509_common_name")
+"""Where grpc has the names of a certificate; those that are DNS names are under peer_dns as well."""
 
 _log = structlog.get_logger(__name__)
 
@@ -130,19 +133,26 @@ async def open_tls(settings: Settings) -> AsyncGenerator[ServerTls | None, None]
         await asyncio.wait([watching])
 
 
-def client_is_allowed(auth_context: Mapping[str, Iterable[bytes]], names: AbstractSet[str]) -> bool:
+def client_is_allowed(auth_context: Mapping[str, Iterable[bytes]], names: frozenset[str]) -> bool:
     """Whether the certificate of a client carries one of `names`; an empty collection allows every client.
 
     Args:
         auth_context: as `grpc.aio.ServicerContext.auth_context()` returns it.
-        names: DNS names (in any case), URIs such as SPIFFE ids, or common names; there are no wildcards.
+        names: DNS names (in any case), or URIs such as SPIFFE ids and common names (in the very case); there
+            are no wildcards.
     """
-    return not names or not names.isdisjoint(_names_of(auth_context))
+    if not names or not names.isdisjoint(_values(auth_context, *_ALL_NAMES)):
+        return True
+    in_lower_case = (name.lower() for name in _values(auth_context, "peer_dns"))
+    return not _lowered(names).isdisjoint(in_lower_case)
 
 
-def _names_of(auth_context: Mapping[str, Iterable[bytes]]) -> Iterator[str]:
-    for key in ("x509_subject_alternative_name", "x509_common_name"):
+@lru_cache(maxsize=8)
+def _lowered(names: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(str.lower, names))
+
+
+def _values(auth_context: Mapping[str, Iterable[bytes]], *keys: str) -> Iterator[str]:
+    for key in keys:
         for value in auth_context.get(key, ()):
             yield value.decode(errors="replace")
-    for value in auth_context.get("peer_dns", ()):
-        yield value.decode(errors="replace").lower()

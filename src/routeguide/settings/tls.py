@@ -42,10 +42,8 @@ class TlsSettings(Concern):
 
     @property
     def permitted_clients(self) -> frozenset[str]:
-        """The names of the clients that may call, and each in lower case, as DNS names are compared; none
-        permits every verified client."""
-        names = {name.strip() for name in self.tls_client_names.split(",")} - {""}
-        return frozenset(names | {name.lower() for name in names})
+        """The names of the clients that may call; none permits every verified client."""
+        return frozenset(name.strip() for name in self.tls_client_names.split(",")) - {""}
 
 
 _FIELDS = ("tls_cert_file", "tls_key_file", "tls_client_ca_file", "tls_client_names")
