@@ -12,7 +12,7 @@ from grpc_status import rpc_status
 from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
 from routeguide.storage.memory import MemoryFeatureRepository
 from tests.conftest import OpenChannel, StartServer
-from tests.support.raw_http2 import raw_client
+from tests.support.raw_http2 import HEADERS, framed, raw_client
 from tests.support.wire import DEADLINE, Stub, drained, failure, next_note, note, point, reason
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -119,6 +119,7 @@ def retry_delay(error: grpc.aio.AioRpcError) -> float | None:
         ((("x-amzn-trace-id", "Root=1-67891233-abcdef"),), "Root=1-67891233-abcdef"),
         ((("x-amzn-trace-id", "Root=1-2-3"), ("x-request-id", "mine")), "mine"),
         ((("x-request-id", "x" * 500),), "x" * 128),
+        ((("x-request-id", ""), ("x-amzn-trace-id", "Root=1")), "Root=1"),
     ],
 )
 async def test_request_id_comes_back(
@@ -148,3 +149,18 @@ async def test_request_id_is_made_where_none_is_given(
 
     assert len(made) == 10
     assert dict(refused.trailing_metadata() or ())["x-request-id"] not in made
+
+
+@pytest.mark.parametrize("name", ["x-request-id", "x-amzn-trace-id"])
+@pytest.mark.parametrize("value", ["\tb", "\x7f", "é", " "])
+async def test_request_id_that_cannot_be_sent_back_harms_nothing(
+    start_server: StartServer, name: str, value: str
+) -> None:
+    server = await start_server()
+    headers = [*HEADERS, (name, value)]
+    async with raw_client(server.port) as client:
+        answered = await client.call("/routeguide.RouteGuide/GetFeature", [framed(b"")], headers=headers)
+        probed = await client.call("/AWS.ALB/healthcheck", headers=headers)
+
+    assert (answered.status, probed.status) == (0, grpc.StatusCode.UNIMPLEMENTED.value[0])
+    assert answered.headers["x-request-id"].isascii()

@@ -82,8 +82,8 @@ async def test_stop_timing_is_told_and_checked_at_start() -> None:
     times = {"drain_delay": "20", "stop_grace": "15", "platform_stop_timeout": "30"}
     async with server_process(storage_url="memory://", **times) as server:
         (warning,) = [entry for entry in server.log if entry["level"] == "warning"]
-        assert "delay + grace must stay below its stop timeout" in warning["event"]
-        assert (warning["delay"], warning["grace"], warning["platform"]) == (20.0, 15.0, 30.0)
+        assert "delay + grace + storage timeout must stay below its stop timeout" in warning["event"]
+        assert (warning["longest"], warning["platform"]) == (40.0, 30.0)
 
 
 async def replace_one_of_two(seed: int) -> None:

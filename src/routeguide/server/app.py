@@ -108,7 +108,7 @@ async def serving(settings: Settings) -> AsyncGenerator[RunningServer, None]:
         stack.push_async_callback(server.stop, None)  # for a start that fails; after a drain it does nothing
         port = listen(server, settings.listen, tls.credentials() if tls else None)
         await server.start()
-        timing = Timing(settings.drain_delay, settings.stop_grace, settings.platform_stop_timeout)
+        timing = _timing(settings)
         timing.log()
         stack.push_async_callback(drain, server, readiness, supervisor, timing)
         readiness.become(State.SERVING)
@@ -119,12 +119,19 @@ async def serving(settings: Settings) -> AsyncGenerator[RunningServer, None]:
 
 @asynccontextmanager
 async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None, None]:
+    """Runs `work`, which never returns, beside the block."""
     task = asyncio.create_task(work)
+    task.add_done_callback(_report_end)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+def _report_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        _log.error("a task that never ends has ended", task=repr(task.get_coro()), exc_info=task.exception())
 
 
 @asynccontextmanager
@@ -145,6 +152,15 @@ async def _open_store(settings: Settings) -> AsyncGenerator[Storage, None]:
 
 def _budgets(settings: Settings) -> Budgets:
     return Budgets(settings.unary_timeout, settings.stream_idle_timeout, settings.stream_max_age)
+
+
+def _timing(settings: Settings) -> Timing:
+    return Timing(
+        delay=settings.drain_delay,
+        grace=settings.stop_grace,
+        storage=settings.storage_timeout,
+        platform=settings.platform_stop_timeout,
+    )
 
 
 def _admission(settings: Settings, supervisor: Supervisor, authority: TokenAuthority | None) -> Admission:

@@ -1,6 +1,7 @@
 """Methods, and one call of a method: what the chain around it and the behaviour within it share."""
 
 import asyncio
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +18,8 @@ Behaviour = Callable[["Call"], Awaitable[bytes | None]]
 """What a method does: it reads encoded requests, writes or returns encoded responses, raises our errors."""
 
 _REQUEST_ID_SOURCES = ("x-request-id", "x-amzn-trace-id")
-_LONGEST_REQUEST_ID = 128
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+"""What is sent back: grpc's core fails a call whose trailing metadata has other characters."""
 _PROCESS = uuid.uuid4().hex[:12]
 _numbers = count(1)
 
@@ -140,8 +142,8 @@ class Call(AsyncIterator[bytes]):
 
     def _find_request_id(self) -> str:
         for source in _REQUEST_ID_SOURCES:
-            given = self.header(source)
+            given = _REQUEST_ID.match(self.header(source) or "")
             if given:
-                return given[:_LONGEST_REQUEST_ID]
+                return given[0]
         # Unique without asking the system for randomness each time.
         return f"{_PROCESS}-{next(_numbers):x}"

@@ -24,17 +24,20 @@ class Timing:
     """Still serving, so that balancers notice and go elsewhere."""
     grace: float
     """For calls in flight, once the listener is closed."""
+    storage: float = 0.0
+    """That a handler may still wait for the store when the grace is over."""
     platform: float = 0.0
     """After which the platform kills the process; 0 where nobody has said."""
 
     def log(self) -> None:
         """Says at start how a stop will go, and warns where the platform will not wait for its end."""
         _log.info("stop timing", delay=self.delay, grace=self.grace, platform=self.platform)
-        if self.platform and self.delay + self.grace >= self.platform:
+        longest = self.delay + self.grace + self.storage
+        if self.platform and longest >= self.platform:
             _log.warning(
-                "the platform kills before the drain is over: delay + grace must stay below its stop timeout",
-                delay=self.delay,
-                grace=self.grace,
+                "the platform may kill before the drain is over: delay + grace + storage timeout must stay"
+                " below its stop timeout",
+                longest=longest,
                 platform=self.platform,
             )
 
@@ -42,23 +45,32 @@ class Timing:
 async def drain(
     server: grpc.aio.Server, readiness: Readiness, supervisor: Supervisor, timing: Timing
 ) -> None:
-    """Returns when the last handler has, at the latest after delay + grace and a moment."""
+    """Returns when the last handler has: after delay + grace, a moment, and what the store still takes."""
     started = time.monotonic()
     readiness.become(State.DRAINING)
     _log.info("draining", delay=timing.delay, grace=timing.grace, calls=supervisor.load)
     await asyncio.sleep(timing.delay)
     readiness.become(State.STOPPING)
     supervisor.stop()
-    await _stop(server, supervisor, timing.grace)
-    _log.info("stopped", seconds=round(time.monotonic() - started, 3))
+    cut_off = await _stop(server, supervisor, timing.grace)
+    _log.info("stopped", seconds=round(time.monotonic() - started, 3), cut_off=cut_off)
 
 
-async def _stop(server: grpc.aio.Server, supervisor: Supervisor, grace: float) -> None:
-    stopping = asyncio.create_task(server.stop(grace))
-    finished = asyncio.create_task(supervisor.finished())
-    await asyncio.wait([stopping, finished], return_when=asyncio.FIRST_COMPLETED)
-    # With every handler done, grpc still waits for peers that do not read; they must not use up the grace.
+async def _stop(server: grpc.aio.Server, supervisor: Supervisor, grace: float) -> int:
+    """Closes the listener, sees the calls out, and returns how many had to be cut off."""
+    end = time.monotonic() + grace
+    # grpc's own grace is longer: it would cancel without a word, where ours are told why.
+    stopping = asyncio.create_task(server.stop(grace + 2 * _FLUSH))
+    while not stopping.done() and (left := end - time.monotonic()) > 0:
+        await supervisor.finished(left)
+        # Calls that grpc has accepted may only now begin. And with every handler done, it still waits for
+        # peers that do not read; they must not use up the grace.
+        await asyncio.wait([stopping], timeout=_FLUSH)
+        if not supervisor.running:
+            break
+    cut_off = supervisor.cut_off()
     await asyncio.wait([stopping], timeout=_FLUSH)
     await server.stop(0)
     await stopping
-    await finished
+    await supervisor.finished()
+    return cut_off

@@ -6,6 +6,7 @@ second: budgets are kept to within a tick.
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from routeguide.errors import DeadlineExceeded, Reconnect, RouteGuideError
@@ -16,6 +17,9 @@ _TICK = 0.1
 
 _QUIET = 1.0
 """Seconds after which a stream that waits for its client counts as quiet once the server stops."""
+
+
+_FAREWELL = Reconnect("the server is stopping; reconnect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +80,23 @@ class Supervisor:
         """From now on a stream ends as soon as it is quiet, so that none uses up the grace by waiting."""
         self._stopping = True
 
-    async def finished(self) -> None:
-        """Returns when no call is running; `grpc.aio.Server.stop` returns before that (grpc/grpc#37239)."""
-        await self._none_running.wait()
+    def cut_off(self) -> int:
+        """Ends every call that is still running, and says how many these are."""
+        for call in tuple(self.running):
+            call.end(_FAREWELL)
+        return len(self.running)
+
+    async def finished(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  # it ends well all the same
+        """Returns when no call is running, or `timeout` seconds later.
+
+        `grpc.aio.Server.stop` returns before its handlers have (grpc/grpc#37239).
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._none_running.wait()
 
     def _farewell(self, call: Call, now: float) -> RouteGuideError | None:
         if not self._stopping:
             return None
         quiet = call.waiting_since is not None and now - call.waiting_since > _QUIET
-        return (
-            Reconnect("the server is stopping; reconnect")
-            if quiet or call.method.shape is Shape.WATCH
-            else None
-        )
+        return _FAREWELL if quiet or call.method.shape is Shape.WATCH else None

@@ -32,7 +32,7 @@ class LimitSettings(Concern):
         1000, ge=0, description="Calls at the same time, health checks apart; 0 is any number."
     )
     max_streams_per_connection: int = Field(
-        0, ge=0, le=2**31 - 1, description="Calls at the same time on one connection; 0 is any number."
+        256, ge=0, le=2**31 - 1, description="Calls at the same time on one connection; 0 is any number."
     )
     max_pending_calls: int = Field(
         1000, ge=1, le=2**29, description="Calls that may wait to be accepted while the server is busy."
