@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import socket
+import sqlite3
 from pathlib import Path
 
 import grpc
@@ -11,6 +12,7 @@ import pytest
 
 from routeguide.errors import SettingsError
 from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
+from routeguide.server.memory_limit import memory_limit_mb
 from tests.conftest import CHANNEL_OPTIONS, StartServer
 from tests.support.commands import ended, run
 from tests.support.server_process import server_process, start
@@ -179,6 +181,9 @@ async def test_empty_folder_becomes_a_store_with_the_sample(tmp_path: Path) -> N
     async with server_process(storage_url=f"sqlite:///{database}") as server:
         opened = next(entry for entry in server.log if entry["event"] == "storage open")
         assert (opened["features"], opened["seeded"]) == (100, 100)
+        assert opened["sqlite"] == sqlite3.sqlite_version
+        serving = next(entry for entry in server.log if entry["event"] == "serving")
+        assert serving["memory_limit_mb"] == memory_limit_mb()
         async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
             stub: Stub = RouteGuideStub(channel)
             await drained(stub.RouteChat(iter([note(1, 1, "kept")]), timeout=DEADLINE))

@@ -27,6 +27,7 @@ from routeguide.server.health import SERVICE as HEALTH_SERVICE
 from routeguide.server.health import BalancerCheck, HealthServicer
 from routeguide.server.interceptor import Interceptor
 from routeguide.server.listening import listen
+from routeguide.server.memory_limit import memory_limit_mb
 from routeguide.server.methods import MethodTable
 from routeguide.server.rate import RateLimiter
 from routeguide.server.readiness import Readiness, State
@@ -39,7 +40,7 @@ from routeguide.server.tls import open_tls
 from routeguide.service.route_guide import Limits, RouteGuide
 from routeguide.service.seeding import seed
 from routeguide.settings import Settings, masked
-from routeguide.storage import open_storage
+from routeguide.storage import library_version, open_storage
 from routeguide.storage.base import Retention, Storage
 
 SERVICE = route_guide_pb2.DESCRIPTOR.services_by_name["RouteGuide"].full_name
@@ -113,7 +114,13 @@ async def serving(settings: Settings) -> AsyncGenerator[RunningServer, None]:
         stack.push_async_callback(drain, server, readiness, supervisor, timing)
         readiness.become(State.SERVING)
         running = RunningServer(_host(settings.listen), port, telemetry.metrics_port)
-        _log.info("serving", address=running.address, tls=tls.mode if tls else "off", version=__version__)
+        _log.info(
+            "serving",
+            address=running.address,
+            tls=tls.mode if tls else "off",
+            memory_limit_mb=memory_limit_mb(),
+            version=__version__,
+        )
         yield running
 
 
@@ -145,7 +152,13 @@ async def _open_store(settings: Settings) -> AsyncGenerator[Storage, None]:
     ) as storage:
         seeded = await seed(storage, settings.seed_features)
         count = await storage.features.count()
-        _log.info("storage open", url=masked(settings.storage_url), features=count, seeded=seeded)
+        _log.info(
+            "storage open",
+            url=masked(settings.storage_url),
+            features=count,
+            seeded=seeded,
+            **library_version(settings.storage_url),
+        )
         yield storage
     _log.info("storage closed")
 

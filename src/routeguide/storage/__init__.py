@@ -50,6 +50,15 @@ def store_exists(url: str) -> bool:
     return not url.startswith(_SQLITE) or _path(url).exists()
 
 
+def library_version(url: str) -> dict[str, str]:
+    """Which library keeps the store at `url`, such as ``{"sqlite": "3.51.3"}``; empty where none does."""
+    if not url.startswith(_SQLITE):
+        return {}
+    import sqlite3  # noqa: PLC0415  # only where it is used
+
+    return {"sqlite": sqlite3.sqlite_version}
+
+
 def open_migrator(url: str, *, timeout: float) -> Migrator:
     """What shows and applies the migrations of the database at `url`. Opens nothing yet.
 
