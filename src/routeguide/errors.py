@@ -56,6 +56,13 @@ class ResultOutOfRange(RequestRefused):
     """The answer is known but does not fit the type that the wire contract gives it."""
 
 
+class UnknownMethod(RouteGuideError):
+    """A call of a method that this server does not have."""
+
+    def __init__(self) -> None:
+        super().__init__("this server has no such method")
+
+
 class DeadlineExceeded(RouteGuideError):
     """A call took longer than the server allows."""
 

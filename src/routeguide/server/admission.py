@@ -1,7 +1,6 @@
 """Who may call, and how much: decided before anything of a call is read, so that refusing costs little."""
 
 import time
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from routeguide.errors import NotAllowed, Overloaded, RateLimited
@@ -22,7 +21,7 @@ class Admission:
     supervisor: Supervisor
     max_calls: int = 0
     """Calls at the same time; 0 is any number."""
-    client_names: AbstractSet[str] = frozenset()
+    client_names: frozenset[str] = frozenset()
     """Names of which a client's certificate must carry one; none lets any client call."""
     authority: TokenAuthority | None = None
     limiter: RateLimiter | None = None

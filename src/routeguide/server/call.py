@@ -11,7 +11,7 @@ from itertools import count
 
 import grpc
 
-from routeguide.errors import RouteGuideError
+from routeguide.errors import Reconnect, RouteGuideError
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Behaviour = Callable[["Call"], Awaitable[bytes | None]]
@@ -70,6 +70,7 @@ class Call(AsyncIterator[bytes]):
         "context",
         "ended_by",
         "method",
+        "peer",
         "received",
         "request_id",
         "sent",
@@ -89,12 +90,20 @@ class Call(AsyncIterator[bytes]):
         self._requests = requests
         self._task = asyncio.current_task()
         self._metadata = context.invocation_metadata() or ()
+        self.peer = context.peer()
+        """The other end of the connection, as grpc writes it: ``ipv4:127.0.0.1:50051``."""
         self.request_id = self._find_request_id()
 
     @property
-    def peer(self) -> str:
-        """The other end of the connection, as grpc writes it: ``ipv4:127.0.0.1:50051``."""
-        return self.context.peer()
+    def sent_away(self) -> bool:
+        """Whether the server itself ended it, for a reason of its own, and asked its client to reconnect."""
+        return isinstance(self.ended_by, Reconnect)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its client's deadline has passed."""
+        left: float | None = self.context.time_remaining()  # the stubs do not know of None
+        return left is not None and left <= 0
 
     def header(self, name: str) -> str | None:
         """The first value of a text header, by its lower-case name."""
@@ -111,6 +120,10 @@ class Call(AsyncIterator[bytes]):
         self.waiting_since = time.monotonic()
         try:
             request = await anext(self._requests)
+        except StopAsyncIteration:
+            # grpc ends the requests of a call that its client has cancelled, too, just before it cancels.
+            await asyncio.sleep(0)
+            raise
         finally:
             self.waiting_since = None
         self.active_at = time.monotonic()

@@ -59,6 +59,8 @@ class Interceptor:
             finally:
                 supervisor.leave(call)
                 if observer is not None and not method.exempt:
+                    if call.is_late:  # whatever we have to say, its client has heard this
+                        code = grpc.StatusCode.DEADLINE_EXCEEDED
                     observer.ended(path, code.name, time.monotonic() - call.started, call)
             return response
 

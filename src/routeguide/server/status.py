@@ -26,6 +26,7 @@ from routeguide.errors import (
     StorageFull,
     StorageUnavailable,
     Unauthenticated,
+    UnknownMethod,
 )
 
 ERROR_DOMAIN = "routeguide"
@@ -46,6 +47,7 @@ _TABLE: tuple[tuple[type[RouteGuideError], Refusal], ...] = (
     (InvalidInput, Refusal(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT")),
     (LimitExceeded, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED")),
     (ResultOutOfRange, Refusal(grpc.StatusCode.OUT_OF_RANGE, "RESULT_OUT_OF_RANGE")),
+    (UnknownMethod, Refusal(grpc.StatusCode.UNIMPLEMENTED, "UNKNOWN_METHOD")),
     (NotAllowed, Refusal(grpc.StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")),
     (Unauthenticated, Refusal(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")),
     (RateLimited, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")),
