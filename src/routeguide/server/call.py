@@ -53,7 +53,8 @@ class Method:
 
     @property
     def path(self) -> str:
-        return f"/{self.service}/{self.name}"
+        """As on the wire; the name alone of what belongs to no service."""
+        return f"/{self.service}/{self.name}" if self.service else self.name
 
 
 class Call(AsyncIterator[bytes]):
