@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from h2.errors import ErrorCodes
 
 from routeguide.server.app import RunningServer, serving
@@ -18,27 +20,31 @@ PATH = "/AWS.ALB/healthcheck"
 READY = grpc.StatusCode.UNIMPLEMENTED.value[0]
 NOT_READY = grpc.StatusCode.UNAVAILABLE.value[0]
 
+SHAPES = ["unary_unary", "unary_stream", "stream_unary", "stream_stream"]
 BODIES = {"no body": [], "an empty message": [framed(b"")], "a message": [framed(b"\x0a\x03abc")]}
 
 
 @asynccontextmanager
 async def draining_server() -> AsyncGenerator[RunningServer, None]:
     """A server that still serves, and says that it will not for long."""
-    settings = Settings(listen="localhost:0", storage_url="memory://", drain_delay=3)
-    leave = asyncio.Event()
-    started: asyncio.Future[RunningServer] = asyncio.get_running_loop().create_future()
+    settings = Settings(listen="localhost:0", storage_url="memory://", drain_delay=DEADLINE)
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving(settings))
+        draining = asyncio.create_task(stack.aclose())
+        try:
+            await not_ready(server)
+            yield server
+        finally:
+            draining.cancel()
+            await asyncio.wait([draining])
 
-    async def run() -> None:
-        async with serving(settings) as server:
-            started.set_result(server)
-            await leave.wait()
 
-    running = asyncio.create_task(run())
-    server = await started
-    leave.set()
-    await asyncio.sleep(0)
-    yield server
-    await running
+async def not_ready(server: RunningServer) -> None:
+    """Returns when the server has told a watcher that it is not ready."""
+    async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
+        watch = HealthStub(channel).Watch(HealthCheckRequest(), timeout=DEADLINE)
+        while (await watch.read()).status != HealthCheckResponse.NOT_SERVING:
+            pass
 
 
 @pytest.mark.parametrize("body", BODIES)
@@ -56,17 +62,33 @@ async def test_raw_request_while_it_drains() -> None:
             assert (await client.call(PATH, body)).status == NOT_READY
 
 
-@pytest.mark.parametrize("shape", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
+@pytest.mark.parametrize("shape", SHAPES)
 async def test_grpc_client_of_every_shape(
     start_server: StartServer, open_channel: OpenChannel, shape: str
 ) -> None:
-    rpc = getattr(open_channel(await start_server()), shape)(PATH)
-    call = rpc(iter([b""]) if shape.startswith("stream") else b"", timeout=DEADLINE)
-
-    error = await failure(call.read() if shape.endswith("stream") else call)
+    error = await checked(open_channel(await start_server()), shape)
 
     assert error.code() is grpc.StatusCode.UNIMPLEMENTED
     assert error.details() == "ready"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_grpc_client_of_every_shape_while_it_drains(shape: str) -> None:
+    async with (
+        draining_server() as server,
+        grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel,
+    ):
+        error = await checked(channel, shape)
+
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert error.details() == "not ready"
+
+
+async def checked(channel: grpc.aio.Channel, shape: str) -> grpc.aio.AioRpcError:
+    """What a check is told that is called as a method of this shape."""
+    rpc = getattr(channel, shape)(PATH)
+    call = rpc(iter([b""]) if shape.startswith("stream") else b"", timeout=DEADLINE)
+    return await failure(call.read() if shape.endswith("stream") else call)
 
 
 async def test_request_without_te_is_beyond_us(start_server: StartServer) -> None:

@@ -19,13 +19,16 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 @pytest.fixture
-def stuck(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lookups that never come back."""
+def stuck(monkeypatch: pytest.MonkeyPatch) -> asyncio.Semaphore:
+    """Lookups that never come back; each one that has begun releases the semaphore."""
+    begun = asyncio.Semaphore(0)
 
     async def never(*_: Any) -> Any:
+        begun.release()
         await asyncio.Event().wait()
 
     monkeypatch.setattr(MemoryFeatureRepository, "find", never)
+    return begun
 
 
 @pytest.mark.usefixtures("stuck")
@@ -48,18 +51,18 @@ async def test_unary_call_that_never_sends_its_message(start_server: StartServer
 
 
 async def test_stream_that_falls_silent(start_server: StartServer, open_channel: OpenChannel) -> None:
-    stub: Stub = RouteGuideStub(open_channel(await start_server(stream_idle_timeout=0.5)))
+    stub: Stub = RouteGuideStub(open_channel(await start_server(stream_idle_timeout=1.5)))
     chat = stub.RouteChat(timeout=DEADLINE)
     for index in range(4):  # longer than the budget in all, but never silent for as long
         await chat.write(note(1, 1, str(index)))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
     for _ in range(1 + 2 + 3):
         await next_note(chat)
 
     error = await failure(chat.read())
 
     assert error.code() is grpc.StatusCode.UNAVAILABLE
-    assert error.details() == "no message went either way for 0.5 s; reconnect"
+    assert error.details() == "no message went either way for 1.5 s; reconnect"
 
 
 async def test_stream_that_grows_old(start_server: StartServer, open_channel: OpenChannel) -> None:
@@ -80,9 +83,8 @@ async def test_stream_that_grows_old(start_server: StartServer, open_channel: Op
     assert error.details() == "streams end after 0.5 s; reconnect"
 
 
-@pytest.mark.usefixtures("stuck")
 async def test_too_many_calls_are_shed_and_health_is_not(
-    start_server: StartServer, open_channel: OpenChannel
+    start_server: StartServer, open_channel: OpenChannel, stuck: asyncio.Semaphore
 ) -> None:
     channel = open_channel(await start_server(max_concurrent_calls=3))
     stub: Stub = RouteGuideStub(channel)
@@ -90,7 +92,9 @@ async def test_too_many_calls_are_shed_and_health_is_not(
     watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=DEADLINE)
     assert (await watch.read()).status == SERVING
     held = [asyncio.ensure_future(failure(stub.GetFeature(point(1, 1), timeout=DEADLINE))) for _ in range(3)]
-    await asyncio.sleep(0.2)  # so that they are under way
+    async with asyncio.timeout(DEADLINE):
+        for _ in held:
+            await stuck.acquire()
 
     error = await failure(stub.GetFeature(point(1, 1), timeout=DEADLINE))
 
