@@ -1,6 +1,8 @@
 """The commands over TLS, and what they say when a handshake fails."""
 
 import json
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +93,17 @@ async def test_an_expired_certificate_is_told(
     assert "has expired" in await failure("--target", server.address, *made.client_flags())
 
 
+@pytest.mark.parametrize("target", ["[::1", "a..b:50051", f"{'a' * 64}.example:1", "localhost:x"])
+@pytest.mark.parametrize("flags", [[], ["--tls"]])
+async def test_a_target_that_is_none_is_told_in_a_sentence(target: str, flags: list[str]) -> None:
+    for command in (["get-feature", PLACE], ["healthcheck"]):
+        finished = await run(*command, "--target", target, *flags)
+
+        assert (finished.code, finished.out) == (1, "")
+        assert "Traceback" not in finished.err
+        assert target in finished.err
+
+
 async def test_a_server_without_tls_is_told(start_server: StartServer, made: Certificates) -> None:
     server = await start_server()
 
@@ -177,6 +190,33 @@ async def test_health_does_not_hang_on_a_replacement_that_is_not_taken(
     finished = await run("healthcheck", env=variables(server, settings))
 
     assert (finished.code, finished.out) == (0, "SERVING\n")
+
+
+async def test_the_expiry_of_its_certificate_is_told_by_a_server_s_own_check(
+    start_server: StartServer, made: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.server.write(made.leaf(not_after=now() - HOUR))
+    monkeypatch.setattr("routeguide.server.certificates._validity_problems", lambda *_: [])
+    settings = made.server_settings()
+    server = await start_server(**settings)
+
+    finished = await run("healthcheck", env=variables(server, settings))
+
+    assert (finished.code, finished.out) == (1, "")
+    assert finished.err.endswith("has expired\n")
+
+
+async def test_a_health_check_ends_in_time_whatever_it_waits_for(made: Certificates) -> None:
+    """Handshakes before and after the call wait for a listener that never answers, too."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        env = {f"ROUTEGUIDE_{name.upper()}": value for name, value in made.server_settings().items()}
+        began = time.monotonic()
+        finished = await run("healthcheck", "--deadline", "0.3", env={**env, "ROUTEGUIDE_LISTEN": address})
+
+    assert time.monotonic() - began < 3
+    assert (finished.code, finished.out) == (1, "")
+    assert finished.err == "the server of the settings did not answer within 0.3 seconds\n"
 
 
 async def test_dev_certs_are_all_that_is_needed(start_server: StartServer, tmp_path: Path) -> None:

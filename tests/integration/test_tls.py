@@ -122,9 +122,9 @@ def test_names_are_compared_as_a_whole() -> None:
     [
         ("peer_dns", "A.Example", "a.example", True),
         ("peer_dns", "a.example", "A.Example", True),
-        ("x509_subject_alternative_name", "spiffe://example.org/Caller", "spiffe://example.org/Caller", True),
-        ("x509_subject_alternative_name", "spiffe://example.org/caller", "spiffe://example.org/Caller", False),
-        ("x509_subject_alternative_name", "spiffe://example.org/Caller", "spiffe://example.org/caller", False),
+        ("x509_subject_alternative_name", "spiffe://a.example/Caller", "spiffe://a.example/Caller", True),
+        ("x509_subject_alternative_name", "spiffe://a.example/caller", "spiffe://a.example/Caller", False),
+        ("x509_subject_alternative_name", "spiffe://a.example/Caller", "spiffe://a.example/caller", False),
         ("x509_common_name", "Client", "Client", True),
         ("x509_common_name", "client", "Client", False),
         ("x509_common_name", "Client", "client", False),

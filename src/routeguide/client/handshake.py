@@ -18,17 +18,20 @@ _PATIENCE = 3.0
 _EXPIRED, _NOT_YET_VALID, _WRONG_NAME, _WRONG_ADDRESS = 10, 9, 62, 64
 """X509_V_ERR_… of OpenSSL; ssl has no names for them."""
 
+_ANY_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL: an expired certificate is read too, and told to be that later."""
+
 
 def obstacle(target: str, tls: ClientTls | None) -> str | None:
     """What stands between this client and `target`; None where TLS has no part in it. It blocks, for a few
     seconds at the most."""
-    address = _address(target)
+    address = address_of(target)
     if address is None:
         return None
     try:
         return _encrypted_reason(address, tls) if tls else _plain_reason(address)
-    except OSError:
-        return None  # nobody listens, or the network fails: grpc has said so
+    except (OSError, ValueError):
+        return None  # nobody listens, the network fails, or no host has such a name: grpc has said so
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def shown_by(target: str, tls: ClientTls) -> Shown | None:
 
     Two handshakes, since `ssl` reads only certificates that it has verified: the second trusts the first's.
     """
-    address = _address(target)
+    address = address_of(target)
     if address is None:
         return None
     try:
@@ -55,8 +58,9 @@ def shown_by(target: str, tls: ClientTls) -> Shown | None:
         certificate = ssl.DER_cert_to_PEM_cert(_peer_certificate(address, context, binary=True))
         context = replace(tls, roots=certificate.encode()).context()
         context.check_hostname = False
+        context.verify_flags |= _ANY_TIME
         names = _peer_certificate(address, context, binary=False).get("subjectAltName", ())
-    except OSError:
+    except (OSError, ValueError):  # as above
         return None
     return Shown(certificate.encode(), names[0][1] if names else None)
 
@@ -137,10 +141,10 @@ def _client_reason(tls: ClientTls) -> str:
     return "it wants a certificate of the client; name one with --cert-file and --key-file"
 
 
-def _address(target: str) -> tuple[str, int] | None:
+def address_of(target: str) -> tuple[str, int] | None:
     """Host and port of a target that is no other kind of gRPC name."""
-    parts = urlsplit(f"//{target.removeprefix('dns:').lstrip('/')}")
     try:
+        parts = urlsplit(f"//{target.removeprefix('dns:').lstrip('/')}")
         port = parts.port or 443
     except ValueError:
         return None
