@@ -35,7 +35,7 @@ def chat(location: Point, server: Server, deadline: float | None, output: str) -
 async def _chat(location: Point, server: Server, deadline: float | None, output: str) -> None:
     interactive = output == "text" and sys.stdin.isatty() and sys.stdout.isatty()
     async with (
-        RouteGuideClient(server.target, tls=server.tls) as client,
+        RouteGuideClient(server.target, tls=server.tls, token=server.token) as client,
         client.chat(deadline=deadline) as call,
     ):
         show = note_json if output == "json" else note_text

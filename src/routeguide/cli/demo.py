@@ -24,6 +24,10 @@ _OWN_SERVER = {
     "tls_key_file": "",
     "tls_client_ca_file": "",
     "tls_client_names": "",
+    "auth_tokens": "",
+    "auth_tokens_file": "",
+    "rate_limit": 0,
+    "metrics_listen": "",
 }
 """On a free port in plain text, with the sample features, leaving nothing behind, logging failures only."""
 
@@ -51,5 +55,5 @@ async def _walk_alone(settings: Settings, *, at_random: bool) -> None:
 
 
 async def _walk(server: Server, *, at_random: bool) -> None:
-    async with RouteGuideClient(server.target, tls=server.tls) as client:
+    async with RouteGuideClient(server.target, tls=server.tls, token=server.token) as client:
         await walk(client, at_random=at_random)

@@ -27,7 +27,9 @@ def get_feature(location: Point, server: Server, deadline: float, output: str) -
 
 
 async def _get(location: Point, server: Server, deadline: float) -> Feature:
-    async with RouteGuideClient(server.target, tls=server.tls, deadline=deadline) as client:
+    async with RouteGuideClient(
+        server.target, tls=server.tls, token=server.token, deadline=deadline
+    ) as client:
         return await client.get_feature(location)
 
 

@@ -47,7 +47,7 @@ def list_features(
 
 async def _list(rectangle: Rectangle, server: Server, deadline: float | None, write: Write) -> None:
     async with (
-        RouteGuideClient(server.target, tls=server.tls) as client,
+        RouteGuideClient(server.target, tls=server.tls, token=server.token) as client,
         aclosing(client.list_features(rectangle, deadline=deadline)) as features,
     ):
         async for page in _pages(features):

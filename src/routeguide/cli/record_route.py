@@ -40,7 +40,7 @@ def record_route(
 
 
 async def _record(points: Points, server: Server, deadline: float | None) -> RouteSummary:
-    async with RouteGuideClient(server.target, tls=server.tls) as client:
+    async with RouteGuideClient(server.target, tls=server.tls, token=server.token) as client:
         return await client.record_route(points, deadline=deadline)
 
 

@@ -1,13 +1,15 @@
 """Which server a command calls, how, and how long it waits."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
+
+from routeguide.cli.token_file import token_for, token_option
 
 if TYPE_CHECKING:
     from routeguide.client import ClientTls
@@ -41,10 +43,13 @@ class Server:
     target: str
     tls: "ClientTls | None"
     """None for plain text."""
+    token: str | None = field(default=None, repr=False)
+    """What is shown to a server that does not let everybody call."""
 
 
 def server_options(function: Function) -> Function:
-    """Gives a command `--target` and the options of TLS; it gets `server`, by default that of the settings.
+    """Gives a command `--target`, `--token-file` and the options of TLS; it gets `server`, by default that of
+    the settings.
 
     With `--target` no settings are read.
     """
@@ -53,7 +58,7 @@ def server_options(function: Function) -> Function:
         metavar="HOST:PORT",
         help="The server to call.  [default: where the settings have it listen]",
     )
-    return _with_options(function, option, _server)
+    return _with_options(token_option(function), option, _server)
 
 
 def probed_server_options(function: Function) -> Function:
@@ -74,7 +79,7 @@ def other_server_options(function: Function) -> Function:
     option = click.option(
         "--target", metavar="HOST:PORT", help="The server to call.  [default: one of its own]"
     )
-    return _with_options(function, option, _other_server)
+    return _with_options(token_option(function), option, _other_server)
 
 
 def deadline_option(default: float | None = None) -> Callable[[Function], Function]:
@@ -105,14 +110,24 @@ def _with_options(
 ) -> Function:
     @wraps(function)
     def command(**options: Any) -> Any:
-        given = {field: options.pop(field) for field in _TLS_FIELDS}
-        given = {field: value for field, value in given.items() if value is not None}
+        given = {name: options.pop(name) for name in _TLS_FIELDS}
+        given = {name: value for name, value in given.items() if value is not None}
         encrypted = options.pop("tls") or bool(given)
-        return function(server=make(options.pop("target"), encrypted, given), **options)
+        server = make(options.pop("target"), encrypted, given)
+        if token_file := options.pop("token_file", None):
+            server = _showing(token_file, server)
+        return function(server=server, **options)
 
     for option in reversed((target, *_TLS_OPTIONS)):
         command = option(command)
     return command  # type: ignore[return-value]  # to click and its caller it is the same function
+
+
+def _showing(token_file: str, server: Server | None) -> Server:
+    if server is None:
+        raise click.UsageError("--token-file needs --target: the command's own server lets everybody call")
+    token = token_for(server.target, token_file, encrypted=server.tls is not None)
+    return replace(server, token=token)
 
 
 def _server(

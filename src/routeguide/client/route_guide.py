@@ -39,12 +39,14 @@ class RouteGuideClient:
         target: str,
         *,
         tls: ClientTls | None = None,
+        token: str | None = None,
         deadline: float = 10.0,
     ) -> None:
         """
         Args:
             target: HOST:PORT, or another name that gRPC resolves.
             tls: whom to trust, and who one is; without it the connection is in plain text.
+            token: the bearer token that every call shows; without `tls` anybody on the way can read it.
             deadline: seconds that a GetFeature may take, retries included. Streams last as long as their
                 callers feed or read them, so each has a deadline of its own, and none unless it is given.
 
@@ -54,6 +56,7 @@ class RouteGuideClient:
         self._connection = Connection(target, tls)
         self._stub = RouteGuideStub(self._connection.channel)
         self._deadline = deadline
+        self._metadata = None if token is None else (("authorization", f"Bearer {token}"),)
 
     async def __aenter__(self) -> Self:
         return self
@@ -66,13 +69,16 @@ class RouteGuideClient:
     async def get_feature(self, location: Point) -> Feature:
         """The feature at exactly `location`, with an empty name where there is none."""
         async with self._connection.failures_told(self._deadline):
-            return feature_from_pb(await self._stub.GetFeature(point_to_pb(location), timeout=self._deadline))
+            call = self._stub.GetFeature(
+                point_to_pb(location), timeout=self._deadline, metadata=self._metadata
+            )
+            return feature_from_pb(await call)
 
     async def list_features(
         self, rectangle: Rectangle, *, deadline: float | None = None
     ) -> AsyncGenerator[Feature, None]:
         """The features inside `rectangle` in the order of their import. Close it (`contextlib.aclosing`)."""
-        call = self._stub.ListFeatures(rectangle_to_pb(rectangle), timeout=deadline)
+        call = self._stub.ListFeatures(rectangle_to_pb(rectangle), timeout=deadline, metadata=self._metadata)
         try:
             async with self._connection.failures_told(deadline):
                 async for message in call:
@@ -84,7 +90,7 @@ class RouteGuideClient:
         self, points: AsyncIterable[Point] | Iterable[Point], *, deadline: float | None = None
     ) -> RouteSummary:
         """The summary of the route along `points`. An exception of theirs ends the call and is raised."""
-        call = self._stub.RecordRoute(timeout=deadline)
+        call = self._stub.RecordRoute(timeout=deadline, metadata=self._metadata)
         stream = RequestStream(call, partial(self._connection.failure, deadline=deadline))
         try:
             async for point in _asynchronous(points):
@@ -96,7 +102,7 @@ class RouteGuideClient:
 
     def chat(self, *, deadline: float | None = None) -> RouteChat:
         """A conversation to send to and iterate over as one pleases. Enter it with `async with`."""
-        call = self._stub.RouteChat(timeout=deadline)
+        call = self._stub.RouteChat(timeout=deadline, metadata=self._metadata)
         return RouteChat(call, partial(self._connection.failure, deadline=deadline))
 
     async def route_chat(

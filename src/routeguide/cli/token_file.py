@@ -1,0 +1,51 @@
+"""The bearer token that a command shows. It stands in a file: whoever lists processes reads their flags."""
+
+from ipaddress import ip_address
+from pathlib import Path
+
+import click
+
+from routeguide.errors import SettingsError
+
+token_option = click.option(
+    "--token-file",
+    metavar="FILE",
+    help="Holds the bearer token that a server with tokens wants; over TLS, or on this machine.",
+)
+
+
+def token_for(target: str, token_file: str, *, encrypted: bool) -> str:
+    """The token in `token_file`, if it may be shown to the server at `target`.
+
+    Raises:
+        SettingsError: the file holds no token, or others could read it on the way to the server.
+    """
+    if not encrypted and not _on_this_machine(target):
+        raise SettingsError(
+            [f"--token-file: without TLS anybody on the way to {target} can read the token; use --tls"]
+        )
+    return _token_in(token_file)
+
+
+def _token_in(path: str) -> str:
+    try:
+        token = Path(path).read_text("ascii").strip()
+    except OSError as error:
+        raise SettingsError([f"{path}: it cannot be read ({error.strerror})"]) from None
+    except UnicodeDecodeError:
+        raise SettingsError([f"{path}: it has characters that no token may have"]) from None
+    if not token:
+        raise SettingsError([f"{path}: it holds no token"])
+    if not token.isprintable() or " " in token:
+        raise SettingsError([f"{path}: it holds more than one token"])
+    return token
+
+
+def _on_this_machine(target: str) -> bool:
+    from routeguide.client.handshake import address_of  # noqa: PLC0415  # only where it is needed
+
+    host, _ = address_of(target) or (None, None)
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
