@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_foreign_clients import execute, grpcurl
+from tests.support.commands import run
 from tests.support.server_process import server_process
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +40,26 @@ async def test_grpcurl_lines() -> None:
             here = [argument.replace("localhost:50051", server.address) for argument in arguments]
             finished = await execute(program, *here)
             assert finished.out.strip() == printed, finished.err
+
+
+async def test_the_lines_with_tls(tmp_path: Path) -> None:
+    (making, _), (serving, _), (calling, _) = commands("Encrypt it")
+    making, (_, *flags), (name, *arguments) = ([*here(line, tmp_path)] for line in (making, serving, calling))
+    assert name == "get-feature"
+
+    assert (await run(*making)).code == 0
+    async with server_process(*flags, storage_url="memory://") as server:
+        answered = await run(name, *arguments, "--target", server.address)
+
+    assert (answered.code, answered.err) == (0, "")
+
+
+def here(command: list[str], folder: Path) -> Iterator[str]:
+    """The arguments of `command`, with the files that it names in `folder`."""
+    program, *arguments = command
+    assert program == ".venv/bin/routeguide"
+    for argument in arguments:
+        yield str(folder / argument) if argument.startswith("certs") else argument
 
 
 def test_the_demo_s_beginning() -> None:
