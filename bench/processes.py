@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +30,14 @@ class Server:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) / 1024
         raise RuntimeError(f"process {self.pid} has no memory")
+
+    def cpu_seconds(self) -> float:
+        """Time that the threads of the process have had a core so far, to the nanosecond.
+
+        /proc has it only in hundredths of a second. Linux makes the clock's number of the process's as here;
+        clock_getcpuclockid(3) would give it, but Python has no such function.
+        """
+        return time.clock_gettime(~self.pid << 3 | 2)
 
 
 def pinned(command: Sequence[str], core: int) -> list[str]:

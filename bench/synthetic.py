@@ -22,19 +22,13 @@ def features(count: int) -> Iterator[Feature]:
     Raises:
         ValueError: `count` is no multiple of 100.
     """
-    if count % 100:
-        raise ValueError(f"{count} is no multiple of 100")
-    elsewhere = _elsewhere()
-    for block in range(100):
-        yield _feature(Point(block // 10 * 1_000, block % 10 * 1_000))
-        for _ in range(count // 100 - 1):
-            yield _feature(next(elsewhere))
+    return map(_feature, _points(count))
 
 
 @cache  # a million features take seconds to make
 def locations(wanted: int, of: int) -> Sequence[Point]:
     """Locations of `wanted` of the features among `of`, evenly spread over the order of import."""
-    return tuple(feature.location for feature in islice(features(of), 0, of, of // wanted))[:wanted]
+    return tuple(islice(_points(of), 0, of, of // wanted))[:wanted]
 
 
 def write(folder: Path, count: int) -> Path:
@@ -45,6 +39,15 @@ def write(folder: Path, count: int) -> Path:
     with path.open("w", encoding="utf-8", newline="") as out, feature_writer(out, Format.JSON) as add:
         add(features(count))
     return path
+
+
+def _points(count: int) -> Iterator[Point]:
+    if count % 100:
+        raise ValueError(f"{count} is no multiple of 100")
+    elsewhere = _elsewhere()
+    for block in range(100):
+        yield Point(block // 10 * 1_000, block % 10 * 1_000)
+        yield from islice(elsewhere, count // 100 - 1)
 
 
 def _elsewhere() -> Iterator[Point]:
