@@ -63,7 +63,7 @@ def _failing_with_one() -> Iterator[None]:
 
 @click.command(cls=_ZeroOrOne)
 @probed_server_options
-@deadline_option(3.0)
+@deadline_option(3.0, of="whole check")
 def healthcheck(server: Server, deadline: float) -> None:
     """Ask a server's own health service whether it is ready. Exit code 0 if so, otherwise 1, always.
 

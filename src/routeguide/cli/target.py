@@ -82,7 +82,7 @@ def other_server_options(function: Function) -> Function:
     return _with_options(token_option(function), option, _other_server)
 
 
-def deadline_option(default: float | None = None) -> Callable[[Function], Function]:
+def deadline_option(default: float | None = None, *, of: str = "call") -> Callable[[Function], Function]:
     """Gives a command `--deadline`; it gets `deadline`, seconds or None."""
     shown = "none" if default is None else f"{default:g}"
     return click.option(
@@ -90,7 +90,7 @@ def deadline_option(default: float | None = None) -> Callable[[Function], Functi
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
         default=default,
-        help=f"How long the call may take.  [default: {shown}]",
+        help=f"How long the {of} may take.  [default: {shown}]",
     )
 
 
