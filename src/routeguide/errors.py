@@ -63,6 +63,13 @@ class UnknownMethod(RouteGuideError):
         super().__init__("this server has no such method")
 
 
+class UnknownEntity(RouteGuideError):
+    """A question about an entity of channelz that there is not, or not any more."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such channelz entity")
+
+
 class DeadlineExceeded(RouteGuideError):
     """A call took longer than the server allows."""
 

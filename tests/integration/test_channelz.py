@@ -6,6 +6,7 @@ from grpc_channelz.v1 import channelz_pb2
 from grpc_channelz.v1.channelz_pb2_grpc import ChannelzStub
 
 from tests.conftest import OpenChannel, StartServer
+from tests.support.scrape import scrape, value
 from tests.support.wire import DEADLINE, failure
 
 
@@ -32,10 +33,15 @@ async def test_servers_and_their_connections(stub: ChannelzStub) -> None:
     assert answer.socket.data.streams_started >= 1
 
 
-async def test_what_is_not_there(stub: ChannelzStub) -> None:
+async def test_what_is_not_there(start_server: StartServer, open_channel: OpenChannel) -> None:
+    server = await start_server(channelz=True, metrics_listen="127.0.0.1:0")
+    stub = ChannelzStub(open_channel(server))
     error = await failure(stub.GetSocket(channelz_pb2.GetSocketRequest(socket_id=2**40), timeout=DEADLINE))
 
     assert error.code() is grpc.StatusCode.NOT_FOUND
+    assert error.details() == "there is no such channelz entity"
+    calls = (await scrape(server))["rpc_server_call_duration_seconds_count"]
+    assert value(calls, rpc_response_status_code="NOT_FOUND") == 1
 
 
 async def test_it_is_off_by_default(start_server: StartServer, open_channel: OpenChannel) -> None:

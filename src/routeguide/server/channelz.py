@@ -6,11 +6,13 @@ each connection that an answer lists; with a hundred at most, that is too little
 
 from typing import Any
 
+import grpc
 from google.protobuf.message import Message
 from grpc_channelz.v1 import channelz_pb2
 from grpc_channelz.v1.channelz import ChannelzServicer as StockServicer
 
 from routeguide.conversion import encode, parse
+from routeguide.errors import UnknownEntity
 from routeguide.server.call import Behaviour, Call, Method, Shape
 from routeguide.server.servicer import only_request
 
@@ -18,6 +20,26 @@ SERVICE = "grpc.channelz.v1.Channelz"
 
 _MOST_SOCKETS = 100
 """In one answer; the stock servicer lists all of them where the client names no number."""
+
+
+class _Outcome:
+    """The context that the stock servicer is given: what that says of failures is grpc's own text."""
+
+    def __init__(self) -> None:
+        self._code = grpc.StatusCode.INTERNAL
+        self._details = ""
+
+    def set_code(self, code: grpc.StatusCode) -> None:
+        self._code = code
+
+    def set_details(self, details: str) -> None:
+        self._details = details
+
+    def error(self) -> Exception:
+        """What is to be raised: told and counted as every other error is."""
+        if self._code is grpc.StatusCode.NOT_FOUND:
+            return UnknownEntity()
+        return RuntimeError(self._details)
 
 
 class ChannelzServicer:
@@ -34,8 +56,11 @@ def _behaviour(name: str) -> Behaviour:
 
     async def answer(call: Call) -> bytes | None:
         request = _bounded(parse(kind, await only_request(call)))
-        response: Message | None = ask(request, call.context)  # sets the code where there is none
-        return None if response is None else encode(response)
+        outcome = _Outcome()
+        response: Message | None = ask(request, outcome)
+        if response is None:
+            raise outcome.error()
+        return encode(response)
 
     return answer
 

@@ -26,6 +26,7 @@ from routeguide.errors import (
     StorageFull,
     StorageUnavailable,
     Unauthenticated,
+    UnknownEntity,
     UnknownMethod,
 )
 
@@ -48,6 +49,7 @@ _TABLE: tuple[tuple[type[RouteGuideError], Refusal], ...] = (
     (LimitExceeded, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED")),
     (ResultOutOfRange, Refusal(grpc.StatusCode.OUT_OF_RANGE, "RESULT_OUT_OF_RANGE")),
     (UnknownMethod, Refusal(grpc.StatusCode.UNIMPLEMENTED, "UNKNOWN_METHOD")),
+    (UnknownEntity, Refusal(grpc.StatusCode.NOT_FOUND, "UNKNOWN_ENTITY")),
     (NotAllowed, Refusal(grpc.StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")),
     (Unauthenticated, Refusal(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")),
     (RateLimited, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")),
