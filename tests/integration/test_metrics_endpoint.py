@@ -2,11 +2,13 @@
 
 import asyncio
 from contextlib import suppress
+from itertools import pairwise
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
+from structlog.testing import capture_logs
 
 from routeguide.errors import SettingsError
 from routeguide.observability.endpoint import metrics_endpoint
@@ -17,6 +19,7 @@ from tests.support.scrape import fetch, scrape, value
 from tests.support.wire import DEADLINE, Stub, drained, failure, next_note, note, point, rectangle
 
 NAME = "routeguide.RouteGuide/"
+REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture
@@ -128,14 +131,78 @@ async def answer(port: int, request: bytes) -> bytes:
                 await writer.wait_closed()
 
 
+async def conversations(count: int) -> None:
+    """Returns once endpoints in this loop serve `count` connections."""
+    async with asyncio.timeout(DEADLINE):
+        while count != sum("metrics_endpoint" in repr(task.get_coro()) for task in asyncio.all_tasks()):  # noqa: ASYNC110  # nothing tells of it
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     ("request_line", "status"),
-    [("GET /", b"404"), ("POST /metrics", b"405"), ("GET /metrics?name=x", b"200")],
+    [("GET /", b"404"), ("POST /metrics", b"405"), ("HEAD /", b"404"), ("GET /metrics?name=x", b"200")],
 )
 async def test_other_requests(endpoint: int, request_line: str, status: bytes) -> None:
     response = await answer(endpoint, f"{request_line} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
     assert response.split()[1] == status
+
+
+async def test_head_has_no_body(endpoint: int, caplog: pytest.LogCaptureFixture) -> None:
+    response = await answer(endpoint, b"HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    head, _, body = response.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert b"content-type: text/plain" in head.lower()
+    assert not body
+    assert not caplog.records
+
+
+async def test_unforeseen_failure_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(_: str) -> tuple[bytes, str]:
+        raise ValueError("nobody thought of it")
+
+    async with metrics_endpoint("127.0.0.1", 0, fail) as port:
+        with capture_logs() as entries:
+            assert await answer(port, REQUEST) == b""
+
+    assert [entry["event"] for entry in entries] == ["metrics not served"]
+    assert not caplog.records
+
+
+async def test_reader_that_stops_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routeguide.observability.endpoint._DEADLINE", 0.5)
+
+    async def much(_: str) -> tuple[bytes, str]:
+        return bytes(50_000_000), "text/plain"
+
+    async with metrics_endpoint("127.0.0.1", 0, much) as port, asyncio.timeout(DEADLINE):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        writer.write(REQUEST)
+        await reader.read(1)
+        await conversations(0)
+        received = 0
+        with suppress(ConnectionResetError):
+            while some := await reader.read(65_536):
+                received += len(some)
+        writer.transport.abort()
+
+    assert received < 50_000_000
+
+
+async def test_pages_are_made_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    made: list[float] = []
+
+    async def page(_: str) -> tuple[bytes, str]:
+        made.append(loop.time())
+        return b"", "text/plain"
+
+    async with metrics_endpoint("127.0.0.1", 0, page) as port:
+        await asyncio.gather(*(answer(port, REQUEST) for _ in range(4)))
+
+    assert len(made) == 4
+    assert min(later - earlier for earlier, later in pairwise(made)) > 0.19
 
 
 @pytest.mark.parametrize(
@@ -147,13 +214,12 @@ async def test_what_is_no_http_is_cut_off(endpoint: int, request_: bytes) -> Non
 
 async def test_slow_and_many_clients_are_bounded(endpoint: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("routeguide.observability.endpoint._DEADLINE", 0.5)
-    request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
     waiting = [asyncio.create_task(answer(endpoint, b"GET /metrics HT")) for _ in range(16)]
-    await asyncio.sleep(0.2)
+    await conversations(len(waiting))
 
-    assert await answer(endpoint, request) == b""
+    assert await answer(endpoint, REQUEST) == b""
     assert await asyncio.gather(*waiting) == [b""] * 16
-    assert b"200" in await answer(endpoint, request)
+    assert b"200" in await answer(endpoint, REQUEST)
 
 
 async def test_open_connections_end_with_the_server(caplog: pytest.LogCaptureFixture) -> None:
@@ -162,7 +228,7 @@ async def test_open_connections_end_with_the_server(caplog: pytest.LogCaptureFix
 
     async with metrics_endpoint("127.0.0.1", 0, nothing) as port:
         idle = asyncio.create_task(answer(port, b"GET"))
-        await asyncio.sleep(0.1)
+        await conversations(1)
 
     assert await idle == b""
     assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -1,14 +1,16 @@
 """The HTTP endpoint that Prometheus scrapes: GET /metrics, on a port of its own, in the server's event loop.
 
-In the loop because there the values need no locks, and because what a client may cost is bounded there: one
-request a connection, five seconds for all of it, sixteen connections.
+In the loop because there the values need no locks, and because what clients may cost is bounded there: one
+request a connection, five seconds until its answer has left (then the connection is cut), sixteen
+connections, five pages a second for all of them.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import h11
+import structlog
 
 Render = Callable[[str], Awaitable[tuple[bytes, str]]]
 """Given an Accept header, a body and its media type."""
@@ -16,6 +18,10 @@ Render = Callable[[str], Awaitable[tuple[bytes, str]]]
 _DEADLINE = 5.0
 _MOST_CONNECTIONS = 16
 _MOST_HEADER_BYTES = 16_384
+_BETWEEN_PAGES = 0.2
+"""Seconds between two pages: whoever asks sooner waits in turn. Sixteen are through before they are cut."""
+
+_log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -26,6 +32,7 @@ async def metrics_endpoint(host: str, port: int, render: Render) -> AsyncGenerat
         OSError: nobody can listen there.
     """
     connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+    paced = _paced(render)
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -33,10 +40,10 @@ async def metrics_endpoint(host: str, port: int, render: Render) -> AsyncGenerat
         connections[task] = writer
         try:
             if len(connections) <= _MOST_CONNECTIONS:
-                await _converse(reader, writer, render)
+                await _converse(reader, writer, paced)
         finally:
             del connections[task]
-            writer.close()
+            writer.transport.abort()  # closing would wait for a client that does not read
 
     server = await asyncio.start_server(accept, host, port)
     try:
@@ -52,13 +59,34 @@ async def metrics_endpoint(host: str, port: int, render: Render) -> AsyncGenerat
 async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, render: Render) -> None:
     """One request and its answer. A client that speaks no HTTP, or slowly, is cut off."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MOST_HEADER_BYTES)
-    with suppress(TimeoutError, OSError, h11.RemoteProtocolError):
+    try:
         async with asyncio.timeout(_DEADLINE):
             request = await _request(reader, connection)
             if request is not None:
                 for part in await _answer(request, render):
                     writer.write(connection.send(part) or b"")
-                await writer.drain()
+                writer.close()
+                await writer.wait_closed()  # which it is when the answer has left
+    except (TimeoutError, OSError, h11.RemoteProtocolError):
+        return
+    except Exception as error:  # noqa: BLE001  # asyncio would log a traceback for each such request
+        _log.warning("metrics not served", error=repr(error))
+
+
+def _paced(render: Render) -> Render:
+    """`render`, one page after the other, and some time between them."""
+    turn = asyncio.Lock()
+    loop = asyncio.get_running_loop()
+    earliest = 0.0
+
+    async def render_in_turn(accept: str) -> tuple[bytes, str]:
+        nonlocal earliest
+        async with turn:
+            await asyncio.sleep(earliest - loop.time())
+            earliest = loop.time() + _BETWEEN_PAGES
+            return await render(accept)
+
+    return render_in_turn
 
 
 async def _request(reader: asyncio.StreamReader, connection: h11.Connection) -> h11.Request | None:
@@ -76,8 +104,8 @@ async def _answer(request: h11.Request, render: Render) -> tuple[h11.Event, ...]
     status, body, media_type = 200, b"", "text/plain; charset=utf-8"
     if request.target.split(b"?")[0] != b"/metrics":
         status, body = 404, b"metrics are at /metrics\n"
-    elif request.method != b"GET":
-        status, body = 405, b"only GET is answered\n"
+    elif request.method not in {b"GET", b"HEAD"}:
+        status, body = 405, b"only GET and HEAD are answered\n"
     else:
         body, media_type = await render(headers.get(b"accept", b"").decode("latin-1"))
     response_headers = [
@@ -85,4 +113,9 @@ async def _answer(request: h11.Request, render: Render) -> tuple[h11.Event, ...]
         ("content-length", str(len(body))),
         ("connection", "close"),
     ]
-    return h11.Response(status_code=status, headers=response_headers), h11.Data(data=body), h11.EndOfMessage()
+    if status == 405:
+        response_headers.append(("allow", "GET, HEAD"))
+    response = h11.Response(status_code=status, headers=response_headers)
+    if request.method == b"HEAD":
+        return response, h11.EndOfMessage()
+    return response, h11.Data(data=body), h11.EndOfMessage()
