@@ -21,7 +21,7 @@ DASHBOARD = json.loads((Path(__file__).parents[2] / "deploy/grafana/routeguide.j
 FROM_PROMETHEUS = {"instance", "job"}
 """Labels that the scraper adds."""
 
-WORDS = {"sum", "by", "rate", "increase", "max", "min", "histogram_quantile", "time"}
+WORDS = {"sum", "by", "rate", "increase", "max", "min", "histogram_quantile", "time", "or", "vector"}
 """Of the query language, as far as the dashboard uses it."""
 
 

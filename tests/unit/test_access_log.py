@@ -19,6 +19,13 @@ def _structlog_as_it_comes() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+def test_streams_that_were_sent_away_are_no_fault() -> None:
+    with capture_logs() as entries:
+        AccessLog("errors").ended(GET_FEATURE, "UNAVAILABLE", 0.25, EndedCall(sent_away=True))
+
+    assert [entry["log_level"] for entry in entries] == ["info"]
+
+
 @pytest.mark.parametrize(
     ("mode", "logged"),
     [

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from routeguide.errors import StorageUnavailable
 from routeguide.observability.instruments import (
@@ -21,11 +22,14 @@ GET_FEATURE = "/routeguide.RouteGuide/GetFeature"
 
 class EndedCall:
     request_id = "1"
-    peer = "ipv4:192.0.2.1:1"
 
-    def __init__(self, received: int = 1, sent: int = 1) -> None:
+    def __init__(
+        self, received: int = 1, sent: int = 1, sent_away: bool = False, peer: str = "ipv4:192.0.2.1:1"
+    ) -> None:
         self.received = received
         self.sent = sent
+        self.sent_away = sent_away
+        self.peer = peer
 
     def header(self, name: str) -> str | None:
         return None
@@ -64,6 +68,18 @@ async def test_calls_are_counted_by_method_and_code() -> None:
     assert sent.total == 12
 
 
+async def test_streams_that_were_sent_away_are_no_fault() -> None:
+    metrics = Metrics()
+    metrics.ended(GET_FEATURE, "UNAVAILABLE", 0.02, EndedCall())
+    metrics.ended(GET_FEATURE, "UNAVAILABLE", 0.02, EndedCall(sent_away=True))
+
+    name = GET_FEATURE.removeprefix("/")
+    assert (await collected(metrics))[CALL_DURATION].points.keys() == {
+        (name, "UNAVAILABLE", "UNAVAILABLE"),
+        (name, "UNAVAILABLE", ""),
+    }
+
+
 async def test_what_was_collected_does_not_change_any_more() -> None:
     metrics = Metrics()
     metrics.stored("check", 1.0)
@@ -97,11 +113,15 @@ async def endless() -> float:
     return 0.0
 
 
+def unforeseen() -> float:
+    raise ValueError("nobody thought of it")
+
+
 async def nothing() -> None:
     return None
 
 
-@pytest.mark.parametrize("reading", [unavailable, endless, nothing])
+@pytest.mark.parametrize("reading", [unavailable, endless, nothing, unforeseen])
 async def test_reading_that_fails_hides_nothing_else(
     reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,3 +134,15 @@ async def test_reading_that_fails_hides_nothing_else(
 
     assert NOTES not in series
     assert series[READY].points == {(): 1.0}
+
+
+async def test_unforeseen_failure_is_logged_once() -> None:
+    metrics = Metrics()
+    metrics.watch(NOTES, unforeseen)
+    with capture_logs() as entries:
+        await metrics.collect()
+        await metrics.collect()
+
+    assert [(entry["event"], entry["metric"]) for entry in entries] == [
+        ("metric not read", "routeguide.notes")
+    ]

@@ -60,6 +60,14 @@ def test_auto_is_json_where_no_terminal_is(capsys: pytest.CaptureFixture[str]) -
     assert json.loads(capsys.readouterr().err)["event"] == "hello"
 
 
+def test_exporters_do_not_log_the_collectors_url(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("debug", "json")
+    for name in ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "urllib3.connectionpool"):
+        logging.getLogger(name).error("https://collector.example/secret")
+
+    assert capsys.readouterr().err == ""
+
+
 def test_libraries_that_deadlock_at_debug_stay_above_it() -> None:
     configure_logging("debug", "json")
 

@@ -7,7 +7,7 @@ from typing import Literal
 import structlog
 
 from routeguide.observability.calls import ObservedCall
-from routeguide.observability.instruments import SERVER_FAULTS
+from routeguide.observability.instruments import is_fault
 
 AccessLogMode = Literal["all", "errors", "off"]
 
@@ -35,7 +35,7 @@ class AccessLog:
 
     def ended(self, method: str, code: str, seconds: float, call: ObservedCall) -> None:
         if self._all or (code not in _UNREMARKABLE and self._may_log()):
-            write = _log.warning if code in SERVER_FAULTS else _log.info
+            write = _log.warning if is_fault(code, call) else _log.info
             write(
                 "call",
                 method=method,

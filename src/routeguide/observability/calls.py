@@ -22,6 +22,10 @@ class ObservedCall(Protocol):
     def peer(self) -> str:
         """The client's address."""
 
+    @property
+    def sent_away(self) -> bool:
+        """Whether the server ended it for a reason of its own (idle, age, drain) and wants it opened anew."""
+
     def header(self, name: str) -> str | None:
         """The first value of a text header, by its lower-case name."""
 

@@ -5,9 +5,13 @@ messages of a call were dropped from them), the name begins with routeguide. Pro
 in its own spelling: dots as underscores, the unit and `_total` at the end.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from routeguide.observability.calls import ObservedCall
+
+SYSTEM = {"rpc.system.name": "grpc"}
+"""What the conventions want said of every call."""
 METHOD = "rpc.method"
 CODE = "rpc.response.status_code"
 ERROR = "error.type"
@@ -15,6 +19,11 @@ ERROR = "error.type"
 
 SERVER_FAULTS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
 """Codes that say that the server is at fault, not its client; UNIMPLEMENTED is a client's mistake here."""
+
+
+def is_fault(code: str, call: ObservedCall) -> bool:
+    """Whether the server is at fault for how a call ended: not where it sent its client away on purpose."""
+    return code in SERVER_FAULTS and not call.sent_away
 
 
 class Kind(Enum):
@@ -33,10 +42,17 @@ class Instrument:
     """As UCUM has it: s, or what is counted in braces."""
     description: str
     attributes: tuple[str, ...] = ()
+    constants: dict[str, str] = field(default_factory=dict, hash=False)
+    """Attributes whose values are always the same."""
 
 
 CALL_DURATION = Instrument(
-    "rpc.server.call.duration", Kind.HISTOGRAM, "s", "Time that calls took.", (METHOD, CODE, ERROR)
+    "rpc.server.call.duration",
+    Kind.HISTOGRAM,
+    "s",
+    "Time that calls took.",
+    (METHOD, CODE, ERROR),
+    SYSTEM,
 )
 CALL_RECEIVED = Instrument(
     "routeguide.call.messages.received",

@@ -42,6 +42,10 @@ def configure_logging(level: str, log_format: str) -> None:
     root.setLevel(level.upper())
     logging.getLogger("grpc").setLevel(max(logging.INFO, root.level))
     logging.getLogger("aiosqlite").setLevel(max(logging.INFO, root.level))
+    # These write a line for each export that fails, and the collector's URL, which may hold a secret; what
+    # matters of that, observability.collector says.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 def _timestamp(console: bool) -> Processor:

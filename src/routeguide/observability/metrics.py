@@ -12,15 +12,17 @@ from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from routeguide.errors import RouteGuideError
 from routeguide.observability.calls import ObservedCall
 from routeguide.observability.instruments import (
     CALL_DURATION,
     CALL_RECEIVED,
     CALL_SENT,
-    SERVER_FAULTS,
     STORAGE_DURATION,
     Instrument,
+    is_fault,
 )
 
 Value = float | Mapping[str, float]
@@ -52,6 +54,8 @@ _MESSAGES = (0, 1, 10, 100, 1000, 10_000, 100_000)
 
 _READING_DEADLINE = 1.0
 """Seconds that a reading may take, so that a store that hangs hides nothing but its own value."""
+
+_log = structlog.get_logger(__name__)
 
 
 class Histogram:
@@ -89,18 +93,20 @@ class Metrics:
     def __init__(self) -> None:
         self.started = time.time()
         """Unix time since when is counted."""
-        self._durations: dict[tuple[str, str], Histogram] = {}
+        self._durations: dict[tuple[str, str, bool], Histogram] = {}
         self._received: dict[str, Histogram] = {}
         self._sent: dict[str, Histogram] = {}
         self._storage: dict[str, Histogram] = {}
         self._readings: dict[Instrument, Reading] = {}
+        self._failed: set[Instrument] = set()
 
     def ended(self, method: str, code: str, seconds: float, call: ObservedCall) -> None:
+        key = (method, code, is_fault(code, call))
         try:
-            duration = self._durations[method, code]
+            duration = self._durations[key]
             received, sent = self._received[method], self._sent[method]
         except KeyError:
-            duration = self._durations.setdefault((method, code), Histogram(_CALL_SECONDS))
+            duration = self._durations.setdefault(key, Histogram(_CALL_SECONDS))
             received = self._received.setdefault(method, Histogram(_MESSAGES))
             sent = self._sent.setdefault(method, Histogram(_MESSAGES))
         duration.record(seconds)
@@ -127,19 +133,27 @@ class Metrics:
             Series(STORAGE_DURATION, {(key,): each.copy() for key, each in self._storage.items()}),
         ]
         for instrument, reading in tuple(self._readings.items()):
-            value = await _read(reading)
+            value = await self._read(instrument, reading)
             if value is not None:
                 series.append(Series(instrument, _points(value)))
         return series
 
+    async def _read(self, instrument: Instrument, reading: Reading) -> Value | None:
+        try:
+            async with asyncio.timeout(_READING_DEADLINE):
+                value = reading()
+                return await value if inspect.isawaitable(value) else value
+        except (RouteGuideError, TimeoutError):
+            return None
+        except Exception as error:  # noqa: BLE001  # one value must not cost all others
+            self._unforeseen(instrument, error)
+            return None
 
-async def _read(reading: Reading) -> Value | None:
-    try:
-        async with asyncio.timeout(_READING_DEADLINE):
-            value = reading()
-            return await value if inspect.isawaitable(value) else value
-    except (RouteGuideError, TimeoutError):
-        return None
+    def _unforeseen(self, instrument: Instrument, error: Exception) -> None:
+        """Logs it the first time: it would fail again with every export."""
+        if instrument not in self._failed:
+            self._failed.add(instrument)
+            _log.error("metric not read", metric=instrument.name, exc_info=error)
 
 
 def _points(value: Value) -> dict[tuple[str, ...], float | Histogram]:
@@ -148,8 +162,8 @@ def _points(value: Value) -> dict[tuple[str, ...], float | Histogram]:
     return {(): value}
 
 
-def _call(method: str, code: str) -> tuple[str, ...]:
-    return (_named(method), code, code if code in SERVER_FAULTS else "")
+def _call(method: str, code: str, fault: bool) -> tuple[str, ...]:
+    return (_named(method), code, code if fault else "")
 
 
 def _named(method: str) -> str:

@@ -39,19 +39,20 @@ class _Collected(Collector):
 def _family(series: Series) -> Metric:
     instrument = series.instrument
     name, text = name_of(instrument), instrument.description
-    labels = [_spelled(attribute) for attribute in instrument.attributes]
+    labels = [_spelled(attribute) for attribute in (*instrument.constants, *instrument.attributes)]
+    constants = tuple(instrument.constants.values())
     if instrument.kind is Kind.HISTOGRAM:
         histogram = HistogramMetricFamily(name, text, labels=labels)
         for values, point in series.points.items():
             if isinstance(point, Histogram):
-                histogram.add_metric(values, _buckets(point), point.total)
+                histogram.add_metric((*constants, *values), _buckets(point), point.total)
         return histogram
     family = (CounterMetricFamily if instrument.kind is Kind.COUNTER else GaugeMetricFamily)(
         name, text, labels=labels
     )
     for values, point in series.points.items():
         if not isinstance(point, Histogram):
-            family.add_metric(values, point)
+            family.add_metric((*constants, *values), point)
     return family
 
 

@@ -1,6 +1,8 @@
 """Everything that reports on the server, put together as the settings ask for it."""
 
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -76,23 +78,30 @@ class Telemetry:
             stack.callback(access_log.close)
             observers.append(access_log)
         if self.metrics is not None:
-            await self._open_metrics(stack, self.metrics)
             observers.append(self.metrics)
-        if self._options.traces and self._otlp_endpoint:
-            from routeguide.observability.tracing import exported_traces  # noqa: PLC0415  # only where used
-
-            traces = exported_traces(self._otlp_endpoint, self._options.trace_ratio)
-            observers.append(await stack.enter_async_context(traces))
+            if self._options.metrics_listen:
+                self.metrics_port = await _listen(stack, self.metrics, self._options.metrics_listen)
+            if self._otlp_endpoint:
+                observers.extend(await stack.enter_async_context(self._exported(self.metrics)))
         return observers
 
-    async def _open_metrics(self, stack: AsyncExitStack, metrics: Metrics) -> None:
-        if self._otlp_endpoint:
-            from routeguide.observability.otlp import exported_metrics  # noqa: PLC0415  # only where used
+    @asynccontextmanager
+    async def _exported(self, metrics: Metrics) -> AsyncGenerator[list[CallObserver], None]:
+        """Exports what is wanted; at the end all of it at the same time, as each may take its while."""
+        from routeguide.observability.otlp import exported_metrics  # noqa: PLC0415  # only where used
 
-            exported = exported_metrics(metrics, self._otlp_endpoint, self._options.otlp_interval)
-            await stack.enter_async_context(exported)
-        if self._options.metrics_listen:
-            self.metrics_port = await _listen(stack, metrics, self._options.metrics_listen)
+        exports: list[AbstractAsyncContextManager[CallObserver | None]] = [
+            exported_metrics(metrics, self._otlp_endpoint, self._options.otlp_interval)
+        ]
+        if self._options.traces:
+            from routeguide.observability.tracing import exported_traces  # noqa: PLC0415  # only where used
+
+            exports.append(exported_traces(self._otlp_endpoint, self._options.trace_ratio))
+        entered = [await each.__aenter__() for each in exports]
+        try:
+            yield [each for each in entered if each is not None]
+        finally:
+            await asyncio.gather(*(each.__aexit__(None, None, None) for each in exports))
 
 
 async def _listen(stack: AsyncExitStack, metrics: Metrics, address: str) -> int:

@@ -4,25 +4,26 @@ A span is made when its call has ended: nothing below the server makes spans of 
 their parent before.
 """
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.propagators.aws import AwsXRayPropagator
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import Getter
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from routeguide import __version__
 from routeguide.observability.calls import ObservedCall
-from routeguide.observability.instruments import CODE, ERROR, METHOD, SERVER_FAULTS
-from routeguide.observability.otlp import EXPORT_DEADLINE, finish, resource
+from routeguide.observability.collector import EXPORT_DEADLINE, Reachability, finish, in_daemon_thread
+from routeguide.observability.instruments import CODE, ERROR, METHOD, SYSTEM, is_fault
+from routeguide.observability.otlp import resource
+from routeguide.observability.peers import peer_attributes
 
 _PROPAGATOR = CompositePropagator([AwsXRayPropagator(), TraceContextTextMapPropagator()])
 """The later one wins: W3C's header is the caller's own, X-Ray's may be the balancer's."""
@@ -35,12 +36,12 @@ class CallTracer:
         self._tracer = tracer
 
     def ended(self, method: str, code: str, seconds: float, call: ObservedCall) -> None:
-        name, now, fault = method.removeprefix("/"), time.time_ns(), code in SERVER_FAULTS
+        name, now, fault = method.removeprefix("/"), time.time_ns(), is_fault(code, call)
         attributes: dict[str, str | int] = {
-            "rpc.system.name": "grpc",
+            **SYSTEM,
             METHOD: name,
             CODE: code,
-            "network.peer.address": call.peer,
+            **peer_attributes(call.peer),
             "routeguide.request_id": call.request_id,
             "routeguide.messages.received": call.received,
             "routeguide.messages.sent": call.sent,
@@ -66,7 +67,7 @@ async def exported_traces(endpoint: str, ratio: float) -> AsyncGenerator[CallTra
     Args:
         ratio: the share of calls that are traced where the caller has not decided it.
     """
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=EXPORT_DEADLINE)
+    exporter = _Exporter(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=EXPORT_DEADLINE))
     provider = TracerProvider(
         sampler=ParentBased(TraceIdRatioBased(ratio)), resource=resource(), shutdown_on_exit=False
     )
@@ -74,7 +75,28 @@ async def exported_traces(endpoint: str, ratio: float) -> AsyncGenerator[CallTra
     try:
         yield CallTracer(provider.get_tracer("routeguide", __version__))
     finally:
-        await finish(asyncio.create_task(asyncio.to_thread(provider.shutdown)), exporter.shutdown)
+        await finish(in_daemon_thread(provider.shutdown), exporter.shutdown)
+
+
+class _Exporter(SpanExporter):
+    """Says whether the collector can be reached. It may be shut down twice: by who waits, and by the SDK."""
+
+    def __init__(self, exporter: OTLPSpanExporter) -> None:
+        self._exporter = exporter
+        self._reachability = Reachability("traces")
+        self._is_open = True
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        if not self._is_open:
+            return SpanExportResult.FAILURE
+        result = self._exporter.export(spans)
+        self._reachability.note(result is SpanExportResult.SUCCESS)
+        return result
+
+    def shutdown(self) -> None:
+        was_open, self._is_open = self._is_open, False
+        if was_open:
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]  # it is, in the library
 
 
 class _Headers(Getter[ObservedCall]):
