@@ -133,4 +133,6 @@ def test_times_are_finite(field: str, value: str) -> None:
 
 def test_passwords_are_masked() -> None:
     assert masked("postgresql://user:pa$s@host/db") == "postgresql://user:****@host/db"
+    assert masked("https://user:secret@host/otlp") == "https://user:****@host/otlp"
+    assert masked("https://token@host:4318") == "https://****@host:4318"
     assert masked("sqlite:////tmp/a.db") == "sqlite:////tmp/a.db"

@@ -58,3 +58,24 @@ def test_what_is_off_is_not_imported() -> None:
     )
 
     assert finished.stdout.strip() == "[]"
+
+
+def test_metrics_endpoint_needs_no_extra() -> None:
+    program = """
+import asyncio, sys
+sys.modules["opentelemetry"] = None  # importing it fails from now on
+from routeguide.server.app import serving
+from routeguide.settings import Settings
+
+async def main():
+    settings = Settings(listen="localhost:0", storage_url="memory://", metrics_listen="127.0.0.1:0")
+    async with serving(settings) as server:
+        print("served", server.metrics_port > 0)
+
+asyncio.run(main())
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert "served True" in finished.stdout.splitlines(), finished.stderr

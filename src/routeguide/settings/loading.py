@@ -77,7 +77,8 @@ def source_of(field: str, flags: Mapping[str, Any]) -> str:
 
 def masked(value: object) -> str:
     """A setting's value as text that may be shown: secrets and the passwords of URLs are hidden."""
-    return re.sub(r"(://[^/:@]*:)[^@]*@", r"\1****@", str(value))
+    text = re.sub(r"(https?://)[^/:@]+@", r"\1****@", str(value))  # a token may stand there alone
+    return re.sub(r"(://[^/:@]*:)[^@]*@", r"\1****@", text)
 
 
 def _dotenv_names() -> list[str]:

@@ -41,9 +41,11 @@ class ServingSettings(Concern):
         False,
         description="Let Health/Check fail with UNAVAILABLE when not ready, for balancers with matcher 0.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level logged: debug, info, warning or error."
+    )
     log_format: Literal["auto", "console", "json"] = Field(
-        "auto", description="auto is console on a terminal and json elsewhere."
+        "auto", description="console, json, or auto: console on a terminal and json elsewhere."
     )
     fast_delivery: bool = Field(
         True, description="Deliver gRPC events to the loop without a socket in between."

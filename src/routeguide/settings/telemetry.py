@@ -16,7 +16,7 @@ class TelemetrySettings(Concern):
     """Times are in seconds."""
 
     access_log: Literal["all", "errors", "off"] = Field(
-        "errors", description="Which calls are logged when they have ended."
+        "errors", description="Which calls are logged when they have ended: all, errors or off."
     )
     metrics_listen: str = Field(
         "",
