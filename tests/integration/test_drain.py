@@ -114,7 +114,7 @@ async def test_no_call_is_lost_when_the_delay_is_respected(seed: int) -> None:
     await replace_one_of_two(seed)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 async def test_no_call_is_lost_in_a_hundred_stops() -> None:
     for seed in range(100, 200):
