@@ -21,14 +21,6 @@ PEERS = 30
 MEBIBYTE = 2**20
 
 
-def resident(server: ServerProcess) -> int:
-    """Bytes of the server's resident memory."""
-    for line in Path(f"/proc/{server.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("the process is gone")
-
-
 async def answers_others(server: ServerProcess) -> None:
     async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
         stub: Stub = RouteGuideStub(channel)
@@ -50,13 +42,13 @@ async def test_listings_that_nobody_reads(tmp_path: Path) -> None:
         AsyncExitStack() as peers,
     ):
         await answers_others(server)
-        before = resident(server)
+        before = server.resident
         for _ in range(PEERS):
             peer = await peers.enter_async_context(raw_client(server.port))
             peer.begin("/routeguide.RouteGuide/ListFeatures", [everything])
         await asyncio.sleep(1)  # time in which a server without backpressure would fill its buffers
         await answers_others(server)
-        assert resident(server) - before < 100 * MEBIBYTE
+        assert server.resident - before < 100 * MEBIBYTE
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
@@ -65,10 +57,10 @@ async def test_chats_whose_replies_nobody_reads() -> None:
     notes = b"".join(framed(note(1, 1, NAME).SerializeToString()) for _ in range(60))
     async with server_process(storage_url="memory://") as server, AsyncExitStack() as peers:
         await answers_others(server)
-        before = resident(server)
+        before = server.resident
         for _ in range(PEERS):
             peer = await peers.enter_async_context(raw_client(server.port))
             peer.begin("/routeguide.RouteGuide/RouteChat", [notes[:16_384], notes[16_384:32_768]], end=False)
         await asyncio.sleep(1)  # time in which a server without backpressure would fill its buffers
         await answers_others(server)
-        assert resident(server) - before < 60 * MEBIBYTE
+        assert server.resident - before < 60 * MEBIBYTE

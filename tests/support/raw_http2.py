@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, StreamReset, TrailersReceived
+from h2.settings import SettingCodes
 
 from tests.support.wire import DEADLINE
 
@@ -71,6 +72,37 @@ class RawClient:
         self._flush()
         return stream
 
+    def accept_nothing(self) -> None:
+        """Gives the responses of later calls a window of zero."""
+        self._h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        self._flush()
+
+    def accept(self, stream: int, size: int) -> None:
+        """Lets the server send so many bytes more on `stream`."""
+        self._h2.increment_flow_control_window(size, stream)
+        self._flush()
+
+    def send_on(self, stream: int, data: bytes) -> None:
+        self._h2.send_data(stream, data)
+        self._flush()
+
+    def reset(self, stream: int) -> None:
+        self._h2.reset_stream(stream)
+        self._flush()
+
+    def send_raw(self, data: bytes) -> None:
+        """Sends what need not be HTTP/2."""
+        self._flush()
+        self._writer.write(data)
+
+    async def sent(self) -> None:
+        """Returns when most of what was sent is under way, and others have had their turn.
+
+        Raises ConnectionError: the server hung up.
+        """
+        await self._writer.drain()
+        await asyncio.sleep(0)
+
     async def _ended(self, stream: int) -> Response:
         response = Response()
         while received := await self._reader.read(65536):
@@ -101,5 +133,6 @@ async def raw_client(port: int) -> AsyncGenerator[RawClient, None]:
     try:
         yield RawClient(reader, writer)
     finally:
-        writer.close()
-        await writer.wait_closed()
+        writer.transport.abort()  # closing would wait for a server that does not read
+        with suppress(ConnectionError):  # the server was the first to hang up
+            await writer.wait_closed()

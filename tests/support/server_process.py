@@ -5,6 +5,7 @@ import json
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.support.commands import COMMAND, ended, environment
@@ -28,6 +29,14 @@ class ServerProcess:
     @property
     def port(self) -> int:
         return int(self.address.rpartition(":")[2])
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that it has, as Linux tells them."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError("the process is gone")
 
     async def logged(self, event: str) -> dict[str, Any]:
         """The next entry of the log that tells of `event`."""
