@@ -71,7 +71,6 @@ class Call(AsyncIterator[bytes]):
         "context",
         "ended_by",
         "method",
-        "peer",
         "received",
         "request_id",
         "sent",
@@ -91,9 +90,15 @@ class Call(AsyncIterator[bytes]):
         self._requests = requests
         self._task = asyncio.current_task()
         self._metadata = context.invocation_metadata() or ()
-        self.peer = context.peer()
-        """The other end of the connection, as grpc writes it: ``ipv4:127.0.0.1:50051``."""
         self.request_id = self._find_request_id()
+
+    @property
+    def peer(self) -> str:
+        """The other end of the connection, as grpc writes it: ``ipv4:127.0.0.1:50051``.
+
+        Asked for when it is needed: most calls need it never, and grpc writes it anew each time.
+        """
+        return self.context.peer()
 
     @property
     def sent_away(self) -> bool:
