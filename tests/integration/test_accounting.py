@@ -1,7 +1,7 @@
 """What is counted and logged of a call agrees with what its client was told."""
 
 import asyncio
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import grpc
@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
 from routeguide.storage.memory import MemoryFeatureRepository
 from tests.conftest import OpenChannel, StartServer
-from tests.support.wire import DEADLINE, Stub, drained, failure, note, point, reason
+from tests.support.raw_http2 import HEADERS, framed, raw_client
+from tests.support.wire import DEADLINE, Stub, drained, failure, note, reason
 
 Log = list[MutableMapping[str, Any]]
 
@@ -30,34 +31,25 @@ async def logged_call(log: Log) -> MutableMapping[str, Any]:
     return calls[0]
 
 
-async def lookup_in_vain(stub: Stub) -> Any:
-    return await stub.GetFeature(point(1, 1), timeout=0.3)
-
-
-async def wait_for_the_end(stub: Stub) -> Any:
-    chat = stub.RouteChat(timeout=0.3)
-    await chat.write(note(1, 1, "x"))
-    return await chat.read()
-
-
-@pytest.mark.parametrize("late", [lookup_in_vain, wait_for_the_end])
-async def test_deadline_that_passed(
-    start_server: StartServer,
-    open_channel: OpenChannel,
-    log: Log,
-    monkeypatch: pytest.MonkeyPatch,
-    late: Callable[[Stub], Any],
-) -> None:
+@pytest.fixture
+def never_found(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(*_: Any) -> Any:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(MemoryFeatureRepository, "find", never)
-    stub: Stub = RouteGuideStub(open_channel(await start_server(access_log="all")))
 
-    error = await failure(late(stub))
 
-    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert (await logged_call(log))["code"] == "DEADLINE_EXCEEDED"
+@pytest.mark.usefixtures("never_found")
+@pytest.mark.parametrize(("method", "sent"), [("GetFeature", [framed(b"")]), ("RouteChat", [])])
+async def test_deadline_that_passed(
+    start_server: StartServer, log: Log, method: str, sent: list[bytes]
+) -> None:
+    server = await start_server(access_log="all")
+    async with raw_client(server.port) as client:  # which leaves it to the server to notice
+        headers = [*HEADERS, ("grpc-timeout", "200m")]
+        client.begin(f"/routeguide.RouteGuide/{method}", sent, end=False, headers=headers)
+
+        assert (await logged_call(log))["code"] == "DEADLINE_EXCEEDED"
 
 
 @pytest.mark.parametrize("path", ["/routeguide.RouteGuide/Fly", "/other.Service/Get", "/"])

@@ -20,6 +20,8 @@ Behaviour = Callable[["Call"], Awaitable[bytes | None]]
 _REQUEST_ID_SOURCES = ("x-request-id", "x-amzn-trace-id")
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 """What is sent back: grpc's core fails a call whose trailing metadata has other characters."""
+_TRANSIT = 0.1
+"""Seconds by which the ways of a call's beginning and of its cancellation may differ."""
 _PROCESS = uuid.uuid4().hex[:12]
 _numbers = count(1)
 
@@ -110,6 +112,16 @@ class Call(AsyncIterator[bytes]):
         """Whether its client's deadline has passed."""
         left: float | None = self.context.time_remaining()  # the stubs do not know of None
         return left is not None and left <= 0
+
+    @property
+    def is_nearly_late(self) -> bool:
+        """Whether a client that has just given it up did so because its deadline had passed.
+
+        Its word comes a moment before the deadline that we were told of: that one began to run when the call
+        arrived, and grpc rounds it up by as much as a hundredth.
+        """
+        left: float | None = self.context.time_remaining()  # the stubs do not know of None
+        return left is not None and left <= _TRANSIT + 0.01 * (time.monotonic() - self.started)
 
     def header(self, name: str) -> str | None:
         """The first value of a text header, by its lower-case name."""

@@ -49,7 +49,8 @@ class Interceptor:
             except asyncio.CancelledError as cancelled:
                 cause = call.cause_of_cancellation(cancelled)
                 if cause is None:
-                    code = grpc.StatusCode.CANCELLED
+                    late = call.is_nearly_late
+                    code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
                     raise
                 # Raised on, it would send no status at all, and the client would wait until its own
                 # deadline (grpc/grpc#29248).
