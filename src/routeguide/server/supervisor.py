@@ -67,17 +67,23 @@ class Supervisor:
             self._none_running.set()
 
     async def watch(self) -> None:
-        """Ends calls that are over their budget, and from `stop` on quiet ones too; never returns."""
+        """Looks again and again; never returns."""
         while True:
             await asyncio.sleep(_TICK)
-            now = time.monotonic()
-            for call in tuple(self.running):
-                error = self._budgets.exceeded(call, now) or self._farewell(call, now)
-                if error is not None:
-                    call.end(error)
+            self.look(time.monotonic())
+
+    def look(self, now: float) -> None:
+        """Ends calls that are over their budget at `now` (monotonic seconds), and from `stop` on quiet ones."""
+        for call in tuple(self.running):
+            error = self._budgets.exceeded(call, now) or self._farewell(call, now)
+            if error is not None:
+                call.end(error)
 
     def stop(self) -> None:
-        """From now on a stream ends as soon as it is quiet, so that none uses up the grace by waiting."""
+        """From now on a stream ends as soon as it is quiet, so that none uses up the grace by waiting.
+
+        One that has been quiet already ends at the next look, others once they have been for a second.
+        """
         self._stopping = True
 
     def cut_off(self) -> int:
