@@ -80,7 +80,7 @@ async def test_an_import_that_is_cancelled_leaves_all_or_nothing_and_no_lock(
     assert source.reached
     assert importing.cancelled()
     assert await listed(store) in (KNOWN, [*KNOWN, *source.features])
-    async with asyncio.timeout(2):  # well below the patience with locks
+    async with asyncio.timeout(4):  # less than the patience with locks
         assert await messages_at(store, Point(0, 0)) == []
     assert (await store.features.import_all(source.features)).total == len(source.features)
 

@@ -26,7 +26,7 @@ async def write_until_killed(stub: Stub, writer: int, answered: set[str], enough
     Each goes to a place of its own and is followed by a second one there, which is answered with the first:
     so every round trip proves that the first was stored before.
     """
-    chat = stub.RouteChat(timeout=3 * DEADLINE)
+    chat = stub.RouteChat(timeout=DEADLINE)
     # A write to a call that ended a moment ago is an InvalidStateError in grpc.aio, not the call's own error.
     with suppress(grpc.aio.AioRpcError, asyncio.CancelledError, asyncio.InvalidStateError):
         for number in count():

@@ -1,6 +1,7 @@
 """How long calls may take, how many there may be, and what those are told that are too many or too long."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import grpc
@@ -51,24 +52,25 @@ async def test_unary_call_that_never_sends_its_message(start_server: StartServer
 
 
 async def test_stream_that_falls_silent(start_server: StartServer, open_channel: OpenChannel) -> None:
-    stub: Stub = RouteGuideStub(open_channel(await start_server(stream_idle_timeout=1.5)))
+    stub: Stub = RouteGuideStub(open_channel(await start_server(stream_idle_timeout=2)))
     chat = stub.RouteChat(timeout=DEADLINE)
-    for index in range(4):  # longer than the budget in all, but never silent for as long
-        await chat.write(note(1, 1, str(index)))
-        await asyncio.sleep(0.5)
-    for _ in range(1 + 2 + 3):
+    now = asyncio.get_running_loop().time
+    talks_until = now() + 2.5  # longer than the budget in all, but never silent for nearly as long
+    for place in itertools.takewhile(lambda _: now() < talks_until, itertools.count()):
+        await chat.write(note(1, place, "asked"))
+        await chat.write(note(1, place, "again"))
         await next_note(chat)
+        await asyncio.sleep(0.01)
 
     error = await failure(chat.read())
 
     assert error.code() is grpc.StatusCode.UNAVAILABLE
-    assert error.details() == "no message went either way for 1.5 s; reconnect"
+    assert error.details() == "no message went either way for 2 s; reconnect"
 
 
 async def test_stream_that_grows_old(start_server: StartServer, open_channel: OpenChannel) -> None:
     stub: Stub = RouteGuideStub(open_channel(await start_server(stream_max_age=0.5)))
     chat = stub.RouteChat(timeout=DEADLINE)
-    await chat.write(note(1, 1, "x"))
 
     error = await failure(chat.read())
 

@@ -12,8 +12,8 @@ from routeguide.domain.models import Feature, Point, Rectangle, RouteNote
 from routeguide.errors import FieldViolation
 from routeguide.server.app import RunningServer
 from tests.conftest import StartServer
+from tests.support.wire import DEADLINE
 
-DEADLINE = 10.0
 TRAIL = Feature("Berkshire Valley Management Area Trail, Jefferson, NJ, USA", Point(409146138, -746188906))
 HERE, THERE = Point(1, 2), Point(3, 4)
 

@@ -13,8 +13,8 @@ from routeguide.client import RouteGuideClient, RpcFailed
 from routeguide.domain.models import Point, Rectangle, RouteNote
 from routeguide.pb import route_guide_pb2 as pb
 from routeguide.pb.route_guide_pb2_grpc import RouteGuideServicer, add_RouteGuideServicer_to_server
+from tests.support.wire import DEADLINE
 
-DEADLINE = 10.0
 HERE = Point(1, 2)
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

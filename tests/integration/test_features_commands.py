@@ -126,7 +126,7 @@ async def test_ctrl_c_ends_an_import_that_looks_for_problems(tmp_path: Path, sto
         async with asyncio.timeout(30):
             await half_a_megabyte_read(process.pid, path)
             process.send_signal(signal.SIGINT)
-            async with asyncio.timeout(5):  # all of it takes a quarter of a minute
+            async with asyncio.timeout(10):  # all of it takes a quarter of a minute
                 _, err = await process.communicate()
     finally:
         await ended(process)

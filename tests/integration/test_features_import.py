@@ -19,6 +19,7 @@ from routeguide.service.seeding import seed
 from routeguide.storage import open_storage
 from routeguide.storage.base import ImportResult, Retention, Storage
 from tests.support.disks import small_disk
+from tests.support.wire import DEADLINE
 
 A, B, C = Feature("a", Point(1, 1)), Feature("b", Point(2, 2)), Feature("c", Point(3, 3))
 
@@ -149,7 +150,7 @@ async def test_a_pipe_can_be_imported(storage: Storage) -> None:
     feeder.start()
     result = await import_file(storage, Path(f"/dev/fd/{reading}"), Format.JSON)
     os.close(reading)
-    feeder.join(timeout=5)
+    feeder.join(timeout=DEADLINE)
 
     assert result == ImportResult(2, 0, 0)
     assert await stored(storage) == [A, B]

@@ -15,6 +15,7 @@ from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
 from routeguide.server.memory_limit import memory_limit_mb
 from tests.conftest import CHANNEL_OPTIONS, StartServer
 from tests.support.commands import ended, run
+from tests.support.conversation import conversation
 from tests.support.server_process import server_process, start
 from tests.support.wire import DEADLINE, Stub, drained, failure, next_note, note, point
 
@@ -22,19 +23,12 @@ from tests.support.wire import DEADLINE, Stub, drained, failure, next_note, note
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_signal_lets_calls_in_flight_finish(number: signal.Signals) -> None:
     async with server_process(storage_url="memory://") as server:
-        async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
-            stub: Stub = RouteGuideStub(channel)
-            chat = stub.RouteChat(timeout=DEADLINE)
-            await chat.write(note(1, 1, "before"))
-            await chat.write(note(1, 1, "also before"))
-            assert (await next_note(chat)).message == "before"
+        async with (
+            grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel,
+            conversation(RouteGuideStub(channel)),
+        ):
             server.send(number)
             await server.logged("draining")
-            await chat.write(note(1, 1, "after"))
-            assert [(await next_note(chat)).message for _ in range(2)] == ["before", "also before"]
-            await chat.done_writing()
-            assert await chat.read() is grpc.aio.EOF
-            assert await chat.code() is grpc.StatusCode.OK
         assert await server.exit_code() == 0
         assert [entry["event"] for entry in server.log][-3:] == ["draining", "stopped", "storage closed"]
 
@@ -43,17 +37,11 @@ async def test_listener_closes_while_calls_finish() -> None:
     async with server_process(storage_url="memory://") as server:
         async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
             stub: Stub = RouteGuideStub(channel)
-            chat = stub.RouteChat(timeout=DEADLINE)
-            await chat.write(note(1, 1, "a"))
-            await chat.write(note(1, 1, "b"))
-            await next_note(chat)
-            server.send(signal.SIGTERM)
-            await refuses_connections(server.port)
-            refused = await failure(stub.GetFeature(point(1, 1), timeout=DEADLINE))
-            assert refused.code() is grpc.StatusCode.UNAVAILABLE
-            await chat.done_writing()
-            assert await chat.read() is grpc.aio.EOF
-            assert await chat.code() is grpc.StatusCode.OK
+            async with conversation(stub):
+                server.send(signal.SIGTERM)
+                await refuses_connections(server.port)
+                refused = await failure(stub.GetFeature(point(1, 1), timeout=DEADLINE))
+                assert refused.code() is grpc.StatusCode.UNAVAILABLE
         assert await server.exit_code() == 0
 
 

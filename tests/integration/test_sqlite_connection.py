@@ -11,6 +11,7 @@ import pytest
 from routeguide.errors import StorageClosed, StorageError, StorageUnusable
 from routeguide.storage.sqlite.connection import DatabaseFile, SqliteConnection, transaction
 from tests.support.leaks import nothing_leaks, open_files_in  # noqa: F401  # a fixture: its name is used
+from tests.support.wire import DEADLINE
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ class Gate:
             assert self.opened.wait(5)
 
     async def under_way(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             await self._entered.wait()
 
 

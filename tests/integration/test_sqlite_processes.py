@@ -16,6 +16,7 @@ from routeguide.storage.sqlite.connection import DatabaseFile
 from routeguide.storage.sqlite.storage import open_sqlite
 from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
 from tests.support.sqlite_processes import KEEPS_ALL, PLACES, posting
+from tests.support.wire import DEADLINE
 
 Acknowledgement = tuple[int, str, list[str]]
 
@@ -95,7 +96,7 @@ async def test_a_store_that_was_closed_is_one_file(tmp_path: Path) -> None:
 async def test_a_process_that_cannot_get_the_lock_does_not_hold_up_one_that_has_it(tmp_path: Path) -> None:
     one, other = await opened(tmp_path / "notes.db"), await opened(tmp_path / "notes.db")
     posts = [store.notes.post(RouteNote(Point(0, 0), "")) for store in (one, other) for _ in range(50)]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         replies = await asyncio.gather(*posts)
     assert sorted(map(len, replies)) == list(range(100))
     await one.close()

@@ -1,6 +1,5 @@
 """A store that is lost and found again: who says so, what calls are told, and that it mends by itself."""
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,8 @@ from tests.support.wire import DEADLINE, Stub, drained, failure, note, point, re
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
-QUICK = {"storage_timeout": "0.3", "storage_probe_interval": "0.1"}
+QUICK = {"storage_timeout": "2", "storage_probe_interval": "0.1"}
+"""Quick to notice a loss, and no slow disk of a busy machine is taken for one."""
 
 
 @contextmanager
@@ -72,7 +72,7 @@ async def test_lost_and_found_again(
         stub: Stub = RouteGuideStub(channel)
         health = health_pb2_grpc.HealthStub(channel)
         assert await chatted(stub, "kept") == []
-        watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=3 * DEADLINE)
+        watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=DEADLINE)
         assert (await watch.read()).status == SERVING
         with LOSSES[loss](database):
             assert (await server.logged("storage lost"))["ready"] is not needed
@@ -109,4 +109,4 @@ async def test_balancer_with_matcher_0_sees_a_failure(database: Path) -> None:
             await server.logged("storage lost")
             error = await failure(health.Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE))
             assert error.code() is grpc.StatusCode.UNAVAILABLE
-        await asyncio.wait_for(server.logged("storage found again"), DEADLINE)
+        await server.logged("storage found again")

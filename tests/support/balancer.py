@@ -11,7 +11,7 @@ import grpc
 
 from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
 from tests.conftest import CHANNEL_OPTIONS
-from tests.support.wire import Stub
+from tests.support.wire import DEADLINE, Stub
 
 HEALTHY = grpc.StatusCode.UNIMPLEMENTED
 
@@ -40,6 +40,7 @@ class Balancer:
 
     def next_stub(self) -> Stub:
         healthy = [target for target in self._targets if target.failures < self._threshold]
+        healthy = healthy or list(self._targets)  # as an ALB does where none is healthy
         return healthy[next(self._turns) % len(healthy)].stub
 
     async def probe(self) -> None:
@@ -51,7 +52,7 @@ class Balancer:
     async def _probe(self, target: Target) -> None:
         check: Any = target.channel.unary_unary("/AWS.ALB/healthcheck")
         try:
-            await check(b"", timeout=self._interval)
+            await check(b"", timeout=DEADLINE)
         except grpc.aio.AioRpcError as error:
             target.failures = 0 if error.code() is HEALTHY else target.failures + 1
 

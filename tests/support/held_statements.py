@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.wire import DEADLINE
+
 
 class HeldStatement:
     """Holds one statement, on whichever connection runs it first, until `release`."""
@@ -23,7 +25,7 @@ class HeldStatement:
 
     async def reached(self) -> None:
         """Returns when the statement is being held."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             await self._reached.wait()
 
     def release(self) -> None:
@@ -34,7 +36,7 @@ class HeldStatement:
         if self._part is not None and self._part in statement:
             self._part = None
             self._loop.call_soon_threadsafe(self._reached.set)
-            self._released.wait(10)
+            self._released.wait(DEADLINE)
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from prometheus_client.parser import text_string_to_metric_families
 
 from routeguide.server.app import RunningServer
-
-DEADLINE = 10.0
+from tests.support.wire import DEADLINE
 
 Labels = dict[str, str]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.support.commands import COMMAND, ended, environment
 
-START_DEADLINE = 20.0
+START_DEADLINE = 30.0
 """Seconds to start within, on a busy machine."""
 
 
@@ -19,6 +19,9 @@ class ServerProcess:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._news = asyncio.Event()
+        self._looked_at = 0
+        self._reading = asyncio.create_task(self._read())
         self.log: list[dict[str, Any]] = []
         self.address = ""
 
@@ -41,10 +44,14 @@ class ServerProcess:
     async def logged(self, event: str) -> dict[str, Any]:
         """The next entry of the log that tells of `event`."""
         async with asyncio.timeout(START_DEADLINE):
-            while entry := await self._next_entry():
-                if entry["event"] == event:
-                    return entry
-        raise AssertionError(f"the server ended before it logged {event!r}: {self.log}")
+            while True:
+                self._news.clear()
+                while self._looked_at < len(self.log):
+                    self._looked_at += 1
+                    if self.log[self._looked_at - 1]["event"] == event:
+                        return self.log[self._looked_at - 1]
+                assert not self._reading.done(), f"it ended before it logged {event!r}: {self.log}"
+                await self._news.wait()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends a signal and returns the exit code."""
@@ -53,21 +60,29 @@ class ServerProcess:
 
     async def exit_code(self) -> int:
         async with asyncio.timeout(START_DEADLINE):
-            while await self._next_entry():
-                pass
+            await asyncio.wait([self._reading])
+            self._reading.result()
             return await self._process.wait()
 
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    async def _next_entry(self) -> dict[str, Any] | None:
-        """The next line of the log; lines of grpc's core, which are no JSON, are passed over."""
+    async def end(self) -> None:
+        """Kills it if it still runs."""
+        await ended(self._process)
+        await asyncio.wait([self._reading])
+
+    async def _read(self) -> None:
+        """Reads the log to its end, all the time: a server whose pipe is full would wait for its reader.
+
+        Lines of grpc's core, which are no JSON, are passed over.
+        """
         assert self._process.stderr is not None
-        while line := await self._process.stderr.readline():
+        async for line in self._process.stderr:
             if line.startswith(b"{"):
                 self.log.append(json.loads(line))
-                return self.log[-1]
-        return None
+                self._news.set()
+        self._news.set()
 
 
 async def start(*flags: str, **variables: str) -> asyncio.subprocess.Process:
@@ -88,10 +103,9 @@ async def start(*flags: str, **variables: str) -> asyncio.subprocess.Process:
 @asynccontextmanager
 async def server_process(*flags: str, **variables: str) -> AsyncGenerator[ServerProcess, None]:
     """A server that is ready; it is killed at the end."""
-    process = await start(*flags, **variables)
+    server = ServerProcess(await start(*flags, **variables))
     try:
-        server = ServerProcess(process)
         server.address = (await server.logged("serving"))["address"]
         yield server
     finally:
-        await ended(process)
+        await server.end()
