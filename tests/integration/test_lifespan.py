@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import sqlite3
+import sys
 from pathlib import Path
 
 import grpc
@@ -71,6 +72,35 @@ async def test_call_that_outlives_the_grace_is_told_and_the_exit_is_clean() -> N
             error = await failure(chat.read())
             assert error.code() is grpc.StatusCode.UNAVAILABLE
         assert await code == 0
+
+
+async def test_collector_need_not_look_through_what_start_up_made() -> None:
+    """A full collection over a million features would hold everybody up for most of a second."""
+    program = """
+import os, signal
+from routeguide.server import app, runtime
+from routeguide.settings import Settings
+
+def kept():
+    print("kept", flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+runtime.keep_for_good = kept
+settings = Settings(listen="localhost:0", storage_url="memory://")
+runtime.run(lambda: app.serve(settings), settings=settings)
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(DEADLINE):
+            out, _ = await process.communicate()
+    finally:
+        await ended(process)
+    assert process.returncode == 0
+    lines = out.decode().splitlines()
+    seeded = next(index for index, line in enumerate(lines) if "storage open" in line)
+    assert seeded < lines.index("kept")
 
 
 async def test_second_signal_ends_it_at_once() -> None:

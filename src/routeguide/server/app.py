@@ -18,6 +18,7 @@ import structlog
 
 from routeguide import __version__
 from routeguide.pb import route_guide_pb2
+from routeguide.server import runtime
 from routeguide.server.admission import Admission
 from routeguide.server.auth import TokenAuthority, open_authority
 from routeguide.server.call import Method
@@ -81,6 +82,7 @@ async def serve(settings: Settings) -> None:
 
 async def _serve_until(stop: asyncio.Event, settings: Settings, ready: asyncio.Event) -> None:
     async with serving(settings):
+        runtime.keep_for_good()  # here and not for each `serving`: a process has one, a test has many
         ready.set()
         await stop.wait()
 

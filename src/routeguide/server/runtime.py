@@ -78,11 +78,17 @@ async def _meet_grpc() -> None:
     await grpc.aio.server().stop(None)
 
 
-def _collect_less_often() -> None:
-    """Spares the garbage collector what start-up made: it lives as long as the process.
+def keep_for_good() -> None:
+    """Spares the garbage collector what there is now, because it lives as long as the process.
 
-    Every call leaves a few cycles behind, so the collector stays on, but has less to look through.
+    A full collection holds the event loop up for as long as it takes to look through everything: 0.8 s for a
+    million features in memory. This takes microseconds.
     """
+    gc.freeze()
+
+
+def _collect_less_often() -> None:
+    """Every call leaves a few cycles behind, so the collector stays on, but has less to look through."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

@@ -73,7 +73,7 @@ class Supervisor:
             self.look(time.monotonic())
 
     def look(self, now: float) -> None:
-        """Ends calls that are over their budget at `now` (monotonic seconds), and from `stop` on quiet ones."""
+        """Ends calls over their budget at `now` (seconds, monotonic), and from `stop` on quiet ones."""
         for call in tuple(self.running):
             error = self._budgets.exceeded(call, now) or self._farewell(call, now)
             if error is not None:
