@@ -103,6 +103,13 @@ class RawClient:
         await self._writer.drain()
         await asyncio.sleep(0)
 
+    async def hung_up_on(self) -> None:
+        """Returns when the server has closed the connection, whatever it sends until then."""
+        async with asyncio.timeout(DEADLINE):
+            with suppress(ConnectionError):
+                while await self._reader.read(65536):
+                    continue
+
     async def _ended(self, stream: int) -> Response:
         response = Response()
         while received := await self._reader.read(65536):

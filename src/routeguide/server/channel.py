@@ -21,7 +21,7 @@ def channel_options(settings: Settings) -> Options:
         ("grpc.server.max_pending_requests", settings.max_pending_calls),
         ("grpc.server.max_pending_requests_hard_limit", 3 * settings.max_pending_calls),
     ]
-    return options + _keepalive(settings)
+    return options + _keepalive(settings) + _connection_age(settings)
 
 
 def _keepalive(settings: Settings) -> Options:
@@ -37,6 +37,16 @@ def _keepalive(settings: Settings) -> Options:
     if settings.max_streams_per_connection:
         options.append(("grpc.max_concurrent_streams", settings.max_streams_per_connection))
     return options
+
+
+def _connection_age(settings: Settings) -> Options:
+    """By default grpc ends no connection for its age."""
+    if not settings.connection_max_age:
+        return []
+    return [
+        ("grpc.max_connection_age_ms", _milliseconds(settings.connection_max_age)),
+        ("grpc.max_connection_age_grace_ms", _milliseconds(settings.connection_max_age_grace)),
+    ]
 
 
 def _milliseconds(seconds: float) -> int:

@@ -73,6 +73,18 @@ class LimitSettings(Concern):
         le=86_400,
         description="Seconds that a ping may stay unanswered before the connection is given up.",
     )
+    connection_max_age: float = Field(
+        0.0,
+        ge=0,
+        le=86_400,
+        description="Seconds after which a connection is ended, its calls first finishing; 0 is never.",
+    )
+    connection_max_age_grace: float = Field(
+        60.0,
+        gt=0,
+        le=86_400,
+        description="Seconds that the calls of such a connection may take to finish.",
+    )
 
     def contradictions(self) -> Iterator[str]:
         yield from super().contradictions()
