@@ -92,6 +92,22 @@ async def test_a_reader_that_has_seen_enough_is_told_nothing(target: str, output
         os.close(writing)
 
 
+async def test_no_standard_output_is_told(database: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'exec "$@" >&-', "sh", *COMMAND),
+        *("features", "export", "-", "--format", "csv", "--storage-url", database),
+        env=environment(),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(DEADLINE):
+            _, err = await process.communicate()
+    finally:
+        await ended(process)
+
+    assert (process.returncode, err) == (1, b"Error: standard output: there is none; it was closed\n")
+
+
 async def test_what_a_locale_cannot_spell_is_escaped(target: str) -> None:
     finished = await run("list-features", *EVERYTHING, "--target", target, env={"PYTHONIOENCODING": "ascii"})
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from routeguide.cli.settings_options import Function, load_settings, settings_options
+from routeguide.cli.streams import binary_output
 from routeguide.errors import FeatureFileError, StorageUnusable
 from routeguide.formats.reading import Format, format_of
 from routeguide.service import feature_files
@@ -116,7 +117,7 @@ async def _export(settings: Settings, path: Path, kind: Format, *, overwrite: bo
     async with _store(settings) as storage:
         if path != _STANDARD_STREAM:
             return await feature_files.export_file(storage, path, kind, overwrite=overwrite)
-        out = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+        out = TextIOWrapper(binary_output(), encoding="utf-8", newline="")
         try:
             return await feature_files.export_stream(storage, out, kind)
         finally:

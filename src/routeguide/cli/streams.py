@@ -2,7 +2,7 @@
 
 import sys
 from io import BufferedWriter, FileIO, TextIOWrapper
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -24,6 +24,16 @@ def prepare_output() -> None:
         errors="backslashreplace",
         line_buffering=plain.line_buffering,
     )
+
+
+def binary_output() -> BinaryIO:
+    """Standard output, for what is no text of ours.
+
+    Raises ClickException: the command was started without one.
+    """
+    if sys.stdout is None:
+        raise click.ClickException("standard output: there is none; it was closed")
+    return sys.stdout.buffer
 
 
 def finish_output() -> None:
