@@ -1,7 +1,7 @@
 """Peers that break the rules, or keep them in bad faith: nobody else may notice.
 
-Throughout each attack health answers within a second on a connection of its own, all calls of a client that
-behaves end as they should, and afterwards the server has about as much memory as before.
+Throughout each attack health answers promptly on a connection of its own, all calls of a client that behaves
+end as they should, and afterwards the server has at most a fifth more memory than before.
 """
 
 import asyncio
@@ -21,7 +21,13 @@ from tests.support.raw_http2 import HEADERS, framed, raw_client
 from tests.support.server_process import ServerProcess, server_process
 from tests.support.wire import rectangle
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc"),
+    pytest.mark.timeout(180),  # an attack, and then half a minute in which memory may come back
+]
+
+LONGEST_ATTACK = 90.0
+"""Seconds; most take three, on a machine with nothing else to do."""
 
 GET_FEATURE = "/routeguide.RouteGuide/GetFeature"
 LIST_FEATURES = "/routeguide.RouteGuide/ListFeatures"
@@ -44,7 +50,12 @@ Attack = Callable[[int], Awaitable[None]]
 
 @pytest.fixture
 async def server() -> AsyncGenerator[ServerProcess, None]:
-    async with server_process(storage_url="memory://", unary_timeout="3") as server:
+    """A server that need not refuse a call at random, as grpc's core does when too many wait to be accepted.
+
+    An attack makes ten thousand at most, and a busy machine may be slow to accept them.
+    """
+    settings = {"unary_timeout": "3", "stop_grace": "25", "max_pending_calls": "10000"}
+    async with server_process(storage_url="memory://", **settings) as server:
         yield server
 
 
@@ -69,7 +80,7 @@ async def test_peers_that_accept_nothing_do_not_delay_the_stop(server: ServerPro
         await asyncio.sleep(0.5)  # in which all have begun
         started = time.monotonic()
         assert await server.stop(signal.SIGTERM) == 0
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 10, "the grace is 25"
 
 
 async def test_rapid_reset(server: ServerProcess) -> None:
@@ -170,7 +181,7 @@ async def all_of(attack: Attack, port: int, *, peers: int) -> None:
         with suppress(ConnectionError):
             await attack(port)
 
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(LONGEST_ATTACK), asyncio.TaskGroup() as group:
         for _ in range(peers):
             group.create_task(attack_once())
 
