@@ -81,6 +81,32 @@ async def test_every_command_shows_the_token_of_a_file(
     assert words in finished.out
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["get-feature", PLACE], ["list-features", PLACE, PLACE], ["chat", "--at", "1,1"], ["demo"]],
+    ids=lambda command: command[0],
+)
+async def test_who_shows_no_token_is_told_how(
+    server: RunningServer, made: Certificates, command: list[str]
+) -> None:
+    finished = await run(*command, "--target", server.address, *made.client_flags(), stdin="hello\n")
+
+    assert finished.code == 1
+    assert finished.err.endswith(" (UNAUTHENTICATED); show a token with --token-file\n")
+
+
+async def test_who_shows_another_token_is_not(
+    server: RunningServer, made: Certificates, tmp_path: Path
+) -> None:
+    (tmp_path / "other").write_text("another-token-than-that")
+    flags = ["--target", server.address, *made.client_flags(), "--token-file", str(tmp_path / "other")]
+
+    finished = await run("get-feature", PLACE, *flags)
+
+    assert finished.code == 1
+    assert finished.err.endswith(" (UNAUTHENTICATED)\n")
+
+
 async def test_a_health_check_needs_none(server: RunningServer, made: Certificates) -> None:
     finished = await run("healthcheck", "--target", server.address, *made.client_flags())
 

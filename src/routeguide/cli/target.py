@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from routeguide.cli.token_file import token_for, token_option
+from routeguide.cli.token_file import token_for, token_option, tokens_explained
 
 if TYPE_CHECKING:
     from routeguide.client import ClientTls
@@ -115,8 +115,9 @@ def _with_options(
         encrypted = options.pop("tls") or bool(given)
         server = make(options.pop("target"), encrypted, given)
         if token_file := options.pop("token_file", None):
-            server = _showing(token_file, server)
-        return function(server=server, **options)
+            return function(server=_showing(token_file, server), **options)
+        with tokens_explained():
+            return function(server=server, **options)
 
     for option in reversed((target, *_TLS_OPTIONS)):
         command = option(command)

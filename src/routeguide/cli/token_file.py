@@ -1,11 +1,13 @@
 """The bearer token that a command shows. It stands in a file: whoever lists processes reads their flags."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 
 import click
 
-from routeguide.errors import SettingsError
+from routeguide.errors import RouteGuideError, SettingsError
 
 token_option = click.option(
     "--token-file",
@@ -25,6 +27,22 @@ def token_for(target: str, token_file: str, *, encrypted: bool) -> str:
             [f"--token-file: without TLS anybody on the way to {target} can read the token; use --tls"]
         )
     return _token_in(token_file)
+
+
+@contextmanager
+def tokens_explained() -> Iterator[None]:
+    """Tells whoever showed no token, and was refused for that, how to show one.
+
+    Raises ClickException in place of such a refusal.
+    """
+    try:
+        yield
+    except RouteGuideError as error:
+        from routeguide.client import RpcFailed  # noqa: PLC0415  # imported already where it is raised
+
+        if isinstance(error, RpcFailed) and error.code.name == "UNAUTHENTICATED":
+            raise click.ClickException(f"{error}; show a token with --token-file") from None
+        raise
 
 
 def _token_in(path: str) -> str:
