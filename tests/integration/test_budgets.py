@@ -78,6 +78,20 @@ async def test_stream_that_grows_old(start_server: StartServer, open_channel: Op
     assert error.details() == "streams end after 0.5 s; reconnect"
 
 
+async def test_failed_stream_that_is_still_heard_out_ends_when_it_is_told_to(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that goes on sending after its refusal holds up neither a budget nor a stop."""
+    for patience in ("_PAUSE", "_LONGEST_HEARING"):
+        monkeypatch.setattr(f"routeguide.server.servicer.{patience}", 2 * DEADLINE)
+    server = await start_server(stream_max_age=0.5)
+    refused = framed(note(2**31 - 1, 1, "x").SerializeToString())
+    async with raw_client(server.port) as client:
+        response = await client.call("/routeguide.RouteGuide/RouteChat", [refused], end=False)
+
+    assert response.status == grpc.StatusCode.UNAVAILABLE.value[0]
+
+
 async def test_too_many_calls_are_shed_and_health_is_not(
     start_server: StartServer, open_channel: OpenChannel, stuck: asyncio.Semaphore
 ) -> None:
