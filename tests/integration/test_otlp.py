@@ -1,17 +1,10 @@
 """What a collector is sent."""
 
-import asyncio
-import json
-import socket
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 
-import grpc
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from structlog.testing import capture_logs
 
-from routeguide.observability.collector import Reachability
 from routeguide.observability.instruments import NOTES, READY
 from routeguide.observability.metrics import Metrics
 from routeguide.observability.otlp import exported_metrics
@@ -19,17 +12,13 @@ from routeguide.observability.tracing import exported_traces
 from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
 from routeguide.server.app import serving
 from routeguide.settings import Settings
-from tests.conftest import CHANNEL_OPTIONS, OpenChannel, StartServer
+from tests.conftest import OpenChannel, StartServer
 from tests.support.collector import Collector, attributes, collecting
-from tests.support.server_process import server_process
 from tests.support.wire import DEADLINE, Stub, drained, failure, note, point
 from tests.unit.test_metrics import GET_FEATURE, EndedCall
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
-
-LONGEST_END = 10.0
-"""Seconds that a server without a grace may take to end: 2.5 of them for its collector."""
 
 
 @pytest.fixture
@@ -183,81 +172,6 @@ async def test_ratio_of_nothing_traces_nothing(collector: Collector) -> None:
     assert not collector.spans
 
 
-@pytest.mark.parametrize("answers_connections", [False, True], ids=["refuses", "is silent"])
-async def test_collector_that_is_gone_delays_nobody_long(
-    open_channel: OpenChannel, answers_connections: bool
-) -> None:
-    loop = asyncio.get_running_loop()
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        if not answers_connections:
-            nobody.close()
-        settings = Settings(
-            listen="localhost:0",
-            storage_url="memory://",
-            stop_grace=0,
-            otlp_endpoint=endpoint,
-            otlp_interval=0.1,
-            traces=True,
-        )
-        async with serving(settings) as server:
-            stub: Stub = RouteGuideStub(open_channel(server))
-            await stub.GetFeature(point(1, 1), timeout=DEADLINE)
-            ending = loop.time()
-        assert loop.time() - ending < LONGEST_END
-
-
-async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """An answer that never ends, a byte at a time: no timeout between two reads helps against it."""
-    with suppress(OSError):
-        writer.write(b"HTTP/1.1 200 OK\r\n")
-        while True:
-            writer.write(b"x")
-            await writer.drain()
-            await asyncio.sleep(0.05)
-
-
-@pytest.mark.parametrize("traces", [False, True])
-async def test_collector_that_drips_delays_nobody_long(traces: bool) -> None:
-    """In a process of its own, which must exit as well."""
-    collector = await asyncio.start_server(drip, "127.0.0.1", 0)
-    endpoint = f"http://127.0.0.1:{collector.sockets[0].getsockname()[1]}"
-    loop = asyncio.get_running_loop()
-    async with server_process(
-        storage_url="memory://",
-        stop_grace="0",
-        otlp_endpoint=endpoint,
-        otlp_interval="0.1",
-        traces=str(traces).lower(),
-    ) as server:
-        async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
-            stub: Stub = RouteGuideStub(channel)
-            await stub.GetFeature(point(1, 1), timeout=DEADLINE)
-        ending = loop.time()
-        assert await server.stop() == 0
-        assert loop.time() - ending < LONGEST_END
-    collector.close()
-
-
-async def test_lost_collector_is_told_once_and_without_its_url() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        port = nobody.getsockname()[1]
-    endpoint = f"http://127.0.0.1:{port}/secret"
-    async with server_process(
-        storage_url="memory://",
-        stop_grace="0",
-        log_level="debug",
-        otlp_endpoint=endpoint,
-        otlp_interval="0.1",
-    ) as server:
-        lost = await server.logged("collector lost")
-        assert await server.stop() == 0
-
-    assert lost["signal"] == "metrics"
-    assert [entry["event"] for entry in server.log].count("collector lost") == 1
-    assert "/secret" not in json.dumps(server.log)
-
-
 async def test_failure_of_a_reading_stops_no_exports(collector: Collector) -> None:
     metrics = Metrics()
 
@@ -269,12 +183,3 @@ async def test_failure_of_a_reading_stops_no_exports(collector: Collector) -> No
     async with exported_metrics(metrics, collector.endpoint, 0.05):
         for _ in range(2):
             assert NOTES.name not in await collector.metrics(READY.name)
-
-
-def test_collector_is_found_again() -> None:
-    reachability = Reachability("metrics")
-    with capture_logs() as entries:
-        for reached in (True, False, False, True, True):
-            reachability.note(reached)
-
-    assert [entry["event"] for entry in entries] == ["collector lost", "collector found again"]
