@@ -6,15 +6,13 @@ from typing import Any
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_status import rpc_status
 
 from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
 from routeguide.storage.memory import MemoryFeatureRepository
 from tests.conftest import OpenChannel, StartServer
 from tests.support.raw_http2 import HEADERS, framed, raw_client
-from tests.support.wire import DEADLINE, Stub, drained, failure, next_note, note, point, reason
+from tests.support.wire import DEADLINE, Stub, drained, failure, next_note, note, point, reason, retry_delay
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -113,16 +111,6 @@ async def test_too_many_calls_are_shed_and_health_is_not(
     assert (await health.Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE)).status == SERVING
     for call in held:
         call.cancel()
-
-
-def retry_delay(error: grpc.aio.AioRpcError) -> float | None:
-    """Seconds that `google.rpc.RetryInfo` asks to wait."""
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an AioRpcError is call enough for it
-    info = error_details_pb2.RetryInfo()
-    for detail in status.details if status else ():
-        if detail.Unpack(info):
-            return float(info.retry_delay.ToTimedelta().total_seconds())
-    return None
 
 
 @pytest.mark.parametrize(

@@ -74,3 +74,12 @@ def reason(error: grpc.aio.AioRpcError) -> str:
 def _details(error: grpc.aio.AioRpcError) -> list[Any]:
     status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an AioRpcError is call enough for it
     return list(status.details) if status is not None else []
+
+
+def retry_delay(error: grpc.aio.AioRpcError) -> float | None:
+    """Seconds that `google.rpc.RetryInfo` in the status details asks to wait."""
+    info = error_details_pb2.RetryInfo()
+    for detail in _details(error):
+        if detail.Unpack(info):
+            return float(info.retry_delay.ToTimedelta().total_seconds())
+    return None

@@ -21,7 +21,22 @@ def channel_options(settings: Settings) -> Options:
         ("grpc.server.max_pending_requests", settings.max_pending_calls),
         ("grpc.server.max_pending_requests_hard_limit", 3 * settings.max_pending_calls),
     ]
-    return options + _keepalive(settings) + _connection_age(settings)
+    return options + _streams(settings) + _keepalive(settings) + _connection_age(settings)
+
+
+def _streams(settings: Settings) -> Options:
+    """A client with more calls than its connection may carry waits with the rest, as HTTP/2 has it.
+
+    With its overload protection grpc would reset calls that a client began before it had heard of the limit,
+    or while those that it ended are still being put away: some hundred of 600 made at once. The limit
+    itself is enough against a peer that ignores it.
+    """
+    if not settings.max_streams_per_connection:
+        return []
+    return [
+        ("grpc.max_concurrent_streams", settings.max_streams_per_connection),
+        ("grpc.http.overload_protection", 0),
+    ]
 
 
 def _keepalive(settings: Settings) -> Options:
@@ -34,8 +49,6 @@ def _keepalive(settings: Settings) -> Options:
     if settings.keepalive_interval:
         options.append(("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_interval)))
         options.append(("grpc.keepalive_timeout_ms", _milliseconds(settings.keepalive_timeout)))
-    if settings.max_streams_per_connection:
-        options.append(("grpc.max_concurrent_streams", settings.max_streams_per_connection))
     return options
 
 

@@ -7,6 +7,7 @@ small call goes into those wake-ups, so both levers make them cheaper; `docs/per
 import asyncio
 import gc
 import os
+import resource
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -28,6 +29,7 @@ def run(main: Callable[[], Coroutine[Any, Any, _Result]], *, settings: Settings)
         ask_for_batch_scheduling()
     if settings.fast_delivery:
         deliver_without_socket()
+    _allow_more_files()
     _collect_less_often()
     return uvloop.run(main())
 
@@ -85,6 +87,18 @@ def keep_for_good() -> None:
     million features in memory. This takes microseconds.
     """
     gc.freeze()
+
+
+def _allow_more_files() -> None:
+    """Every connection is an open file, and without one more not even a health check gets in.
+
+    The soft limit is often 1024, for programs that use select(2); the hard one is what is granted.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError) as error:  # where "unlimited" is more than the system has
+        _log.info("no more files than before", soft=soft, hard=hard, cause=repr(error))
 
 
 def _collect_less_often() -> None:

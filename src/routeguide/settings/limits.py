@@ -35,7 +35,10 @@ class LimitSettings(Concern):
         256, ge=0, le=2**31 - 1, description="Calls at the same time on one connection; 0 is any number."
     )
     max_pending_calls: int = Field(
-        1000, ge=1, le=2**29, description="Calls that may wait to be accepted while the server is busy."
+        10_000,
+        ge=1,
+        le=2**29,
+        description="Calls that may wait to be accepted while the server is busy; grpc cancels the others.",
     )
     unary_timeout: float = Field(
         10.0,
