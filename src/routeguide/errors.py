@@ -64,10 +64,7 @@ class UnknownMethod(RouteGuideError):
 
 
 class UnknownEntity(RouteGuideError):
-    """A question about an entity of channelz that there is not, or not any more."""
-
-    def __init__(self) -> None:
-        super().__init__("there is no such channelz entity")
+    """A question about something that this server does not have, or not any more."""
 
 
 class DeadlineExceeded(RouteGuideError):

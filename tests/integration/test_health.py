@@ -9,7 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from routeguide.server.app import SERVICE, serving
 from routeguide.settings import Settings
 from tests.conftest import CHANNEL_OPTIONS, OpenChannel, StartServer
-from tests.support.wire import DEADLINE, failure
+from tests.support.wire import DEADLINE, failure, reason, retry_delay
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -34,6 +34,37 @@ async def test_check_of_an_unknown_service(health: health_pb2_grpc.HealthStub) -
     error = await failure(health.Check(about("other.Service"), timeout=DEADLINE))
 
     assert error.code() is grpc.StatusCode.NOT_FOUND
+    assert reason(error) == "UNKNOWN_ENTITY"
+
+
+async def test_one_watcher_too_many_is_turned_away(
+    health: health_pb2_grpc.HealthStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("routeguide.server.health.MAX_WATCHERS", 2)
+    watchers = [health.Watch(about(""), timeout=DEADLINE) for _ in range(2)]
+    for watcher in watchers:
+        assert (await watcher.read()).status == SERVING
+
+    error = await failure(health.Watch(about(""), timeout=DEADLINE).read())
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert retry_delay(error) == 10
+    assert (await health.Check(about(""), timeout=DEADLINE)).status == SERVING
+
+    watchers[0].cancel()
+    async with asyncio.timeout(DEADLINE):
+        while not await is_watched(health):  # the server hears of the one who left when it does
+            pass
+
+
+async def is_watched(health: health_pb2_grpc.HealthStub) -> bool:
+    """Whether one more watcher is let in, who leaves at once."""
+    call = health.Watch(about(""), timeout=DEADLINE)
+    try:
+        return bool((await call.read()).status == SERVING)
+    except grpc.aio.AioRpcError:
+        return False
+    finally:
+        call.cancel()
 
 
 async def test_list(health: health_pb2_grpc.HealthStub) -> None:

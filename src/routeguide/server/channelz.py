@@ -38,7 +38,7 @@ class _Outcome:
     def error(self) -> Exception:
         """What is to be raised: told and counted as every other error is."""
         if self._code is grpc.StatusCode.NOT_FOUND:
-            return UnknownEntity()
+            return UnknownEntity("there is no such channelz entity")
         return RuntimeError(self._details)
 
 

@@ -11,11 +11,18 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from routeguide.conversion import encode, parse
+from routeguide.errors import Overloaded, UnknownEntity
 from routeguide.server.call import Call, Method, Shape
 from routeguide.server.readiness import Readiness
 from routeguide.server.servicer import only_request
 
 SERVICE = "grpc.health.v1.Health"
+
+MAX_WATCHERS = 1000
+"""Nobody is asked who they are before they watch, and each costs some 20 kB for as long as it likes."""
+
+_RETRY_AFTER = 10.0
+"""Seconds after which a watcher who was turned away may try again."""
 
 
 class HealthServicer:
@@ -31,6 +38,7 @@ class HealthServicer:
         self._readiness = readiness
         self._known = frozenset({"", *services})
         self._fails_when_not_ready = fails_when_not_ready
+        self._watchers = 0
 
     def methods(self) -> list[Method]:
         return [
@@ -40,12 +48,14 @@ class HealthServicer:
         ]
 
     async def check(self, call: Call) -> bytes | None:
-        """The status of one service; NOT_FOUND for one that this server does not have."""
+        """The status of one service.
+
+        Raises:
+            UnknownEntity: this server does not have it.
+        """
         service = await _service_asked_for(call)
         if service not in self._known:
-            call.context.set_code(grpc.StatusCode.NOT_FOUND)
-            call.context.set_details("this server has no service of that name")
-            return None
+            raise UnknownEntity("this server has no service of that name")
         if self._fails_when_not_ready and not self._readiness.is_ready:
             _say_not_ready(call)
             return None
@@ -63,7 +73,19 @@ class HealthServicer:
         """The status of one service, and each later one, until the server stops.
 
         A watcher that reads slowly is told the newest status, not each one that it missed.
+
+        Raises:
+            Overloaded: there are `MAX_WATCHERS` already.
         """
+        if self._watchers >= MAX_WATCHERS:
+            raise Overloaded(f"{MAX_WATCHERS} watch already", _RETRY_AFTER)
+        self._watchers += 1
+        try:
+            await self._tell_changes(call)
+        finally:
+            self._watchers -= 1
+
+    async def _tell_changes(self, call: Call) -> None:
         service = await _service_asked_for(call)
         told = None
         while True:
