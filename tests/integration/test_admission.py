@@ -116,6 +116,18 @@ async def test_client_that_calls_too_often(start_server: StartServer, open_chann
         await health.Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE)
 
 
+async def test_guessing_at_tokens_is_limited_too(
+    start_server: StartServer, open_channel: OpenChannel
+) -> None:
+    server = await start_server(auth_tokens=TOKEN, rate_limit=0.01, rate_burst=3, **BEHIND_A_BALANCER)
+    stub: Stub = RouteGuideStub(open_channel(server))
+    guess: dict[str, Any] = {"timeout": DEADLINE, "metadata": bearer("wrong-but-long-enough-token")}
+
+    told = [reason(await failure(stub.GetFeature(point(1, 1), **guess))) for _ in range(5)]
+
+    assert told == ["UNAUTHENTICATED"] * 3 + ["RATE_LIMITED"] * 2
+
+
 async def test_clients_behind_a_trusted_balancer_are_told_apart(
     start_server: StartServer, open_channel: OpenChannel
 ) -> None:

@@ -90,10 +90,6 @@ def test_every_digest_is_compared_whichever_matches(monkeypatch: pytest.MonkeyPa
         ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", True, False),
         ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", True, False),
         ("/grpc.channelz.v1.Channelz/GetServers", True, True),
-        ("/grpc.health.v1.Health/Check", False, False),
-        ("/grpc.health.v1.Health/Watch", False, False),
-        ("/AWS.ALB/healthcheck", False, False),
-        ("/grpc.health.v1.Healthy/Check", True, True),
     ],
 )
 def test_what_needs_a_token(method: str, guarded: bool, guarded_if_reflection_is_open: bool) -> None:

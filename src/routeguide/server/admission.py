@@ -31,24 +31,24 @@ class Admission:
     """How many calls were refused to spare the server, by reason."""
 
     def admit(self, call: Call) -> None:
-        """The cheapest question first.
+        """How many and how often come before who: guessing at tokens is limited like everything else.
 
         Raises:
             Overloaded: as many calls as are allowed are running already.
-            NotAllowed, Unauthenticated: not this client.
             RateLimited: not so soon.
+            NotAllowed, Unauthenticated: not this client.
         """
         if call.method.exempt:
             return
         if self.max_calls and self.supervisor.load > self.max_calls:
             self.shed["concurrency"] += 1
             raise Overloaded(f"more than {self.max_calls} calls at the same time", _RETRY_AFTER)
+        if self.limiter is not None:
+            self._check_rate(call, self.limiter)
         if self.client_names and not client_is_allowed(call.context.auth_context(), self.client_names):
             raise NotAllowed
         if self.authority is not None and self.authority.guards(call.method.path):
             self.authority.require(call.header("authorization"))
-        if self.limiter is not None:
-            self._check_rate(call, self.limiter)
 
     def _check_rate(self, call: Call, limiter: RateLimiter) -> None:
         forwarded = call.headers("x-forwarded-for") if self.trust_forwarded_for else None

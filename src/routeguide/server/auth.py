@@ -17,9 +17,6 @@ from routeguide.settings import Settings, variable
 from routeguide.settings.tokens import digest_of, digests_in
 
 _SCHEME = "bearer "
-_PROBES = ("/grpc.health.v1.Health/", "/AWS.ALB/")
-"""Balancers and container runtimes have no tokens."""
-
 _REFLECTION = "/grpc.reflection."
 _LARGEST_FILE = 1_048_576
 """Bytes; a file of tokens that is larger is something else."""
@@ -50,10 +47,8 @@ class TokenAuthority:
         self._digests = self._read()
 
     def guards(self, method: str) -> bool:
-        """Whether calls of `method` (its path) need a token at all: the probes of health do not."""
-        return not method.startswith(_PROBES) and (
-            self._guards_reflection or not method.startswith(_REFLECTION)
-        )
+        """Whether calls of `method` (its path) need a token. Nobody asks for the exempt ones."""
+        return self._guards_reflection or not method.startswith(_REFLECTION)
 
     def admits(self, authorization: str | None) -> bool:
         """Whether the header of that name holds a valid token.

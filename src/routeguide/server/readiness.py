@@ -32,10 +32,6 @@ class Readiness:
     def is_ready(self) -> bool:
         return self._state is State.SERVING and (self._has_storage or not self._needs_storage)
 
-    @property
-    def has_storage(self) -> bool:
-        return self._has_storage
-
     def become(self, state: State) -> None:
         """Enters `state` and wakes everyone who waits, without waiting for any of them."""
         self._state = state
