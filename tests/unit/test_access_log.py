@@ -77,7 +77,7 @@ def test_flood_of_errors_is_cut_and_counted() -> None:
 
     assert len(entries) == 52
     assert [entry for entry in entries if entry["event"] != "call"] == [
-        {"event": "calls not logged", "log_level": "warning", "calls": 950}
+        {"event": "calls not logged", "log_level": "warning", "lines": 950}
     ]
 
 

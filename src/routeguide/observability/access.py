@@ -8,11 +8,11 @@ import structlog
 
 from routeguide.observability.calls import ObservedCall
 from routeguide.observability.instruments import is_fault
+from routeguide.observability.throttle import LogThrottle
 
 AccessLogMode = Literal["all", "errors", "off"]
 
 _ERRORS_PER_SECOND = 50
-"""A server that sheds thousands of calls must not be slowed further by writing a line for each."""
 
 _UNREMARKABLE = frozenset({"OK", "CANCELLED"})
 """What is no error: a client that no longer wants the answer is none."""
@@ -29,12 +29,10 @@ class AccessLog:
 
     def __init__(self, mode: AccessLogMode, clock: Callable[[], float] = time.monotonic) -> None:
         self._all = mode == "all"
-        self._clock = clock
-        self._second = 0
-        self._logged = 0
+        self._throttle = LogThrottle(_ERRORS_PER_SECOND, "calls not logged", clock)
 
     def ended(self, method: str, code: str, seconds: float, call: ObservedCall) -> None:
-        if self._all or (code not in _UNREMARKABLE and self._may_log()):
+        if self._all or (code not in _UNREMARKABLE and self._throttle.lets_through()):
             write = _log.warning if is_fault(code, call) else _log.info
             write(
                 "call",
@@ -49,13 +47,4 @@ class AccessLog:
 
     def close(self) -> None:
         """Tells what was left out since the last line."""
-        if self._logged > _ERRORS_PER_SECOND:
-            _log.warning("calls not logged", calls=self._logged - _ERRORS_PER_SECOND)
-
-    def _may_log(self) -> bool:
-        second = int(self._clock())
-        if second != self._second:
-            self.close()
-            self._second, self._logged = second, 0
-        self._logged += 1
-        return self._logged <= _ERRORS_PER_SECOND
+        self._throttle.close()

@@ -12,6 +12,7 @@ import grpc
 import structlog
 
 from routeguide.observability import CallObserver
+from routeguide.observability.throttle import LogThrottle
 from routeguide.server.admission import Admission
 from routeguide.server.call import Call, Context, Method
 from routeguide.server.status import refusal_of, status_of
@@ -20,6 +21,8 @@ from routeguide.server.supervisor import Supervisor
 Handler = Callable[[AsyncIterator[bytes], Context], Awaitable[bytes | None]]
 
 REQUEST_ID = "x-request-id"
+
+_CAUSES_PER_SECOND = 50
 
 _log = structlog.get_logger(__name__)
 
@@ -31,11 +34,12 @@ class Interceptor:
         self._supervisor = supervisor
         self._admission = admission
         self._observer = observer
+        self._throttle = LogThrottle(_CAUSES_PER_SECOND, "causes not logged")
 
     def around(self, method: Method) -> Handler:
         """The method as grpc may call it: it raises nothing but its task's own cancellation."""
         path, behaviour, observer = method.path, method.behaviour, self._observer
-        admission, supervisor = self._admission, self._supervisor
+        admission, supervisor, refuse = self._admission, self._supervisor, self._refuse
 
         async def handle(requests: AsyncIterator[bytes], context: Context) -> bytes | None:
             call = Call(method, requests, context)
@@ -54,9 +58,9 @@ class Interceptor:
                     raise
                 # Raised on, it would send no status at all, and the client would wait until its own
                 # deadline (grpc/grpc#29248).
-                code = _refuse(call, cause)
+                code = refuse(call, cause)
             except Exception as error:  # noqa: BLE001  # the boundary: nothing may reach the client as it is
-                code = _refuse(call, error)
+                code = refuse(call, error)
             finally:
                 supervisor.leave(call)
                 if observer is not None and not method.exempt:
@@ -67,16 +71,21 @@ class Interceptor:
 
         return handle
 
+    def _refuse(self, call: Call, error: BaseException) -> grpc.StatusCode:
+        """Ends the call with the status for `error`. Setting it and returning costs less than `abort`."""
+        status = status_of(error, call.request_id)
+        call.context.set_code(status.code)
+        call.context.set_details(status.details)
+        call.context.set_trailing_metadata(((REQUEST_ID, call.request_id), *status.trailing_metadata))
+        unforeseen = refusal_of(error).code is grpc.StatusCode.INTERNAL
+        if (unforeseen or error.__cause__ is not None) and self._throttle.lets_through():
+            _log_cause(call, status.code.name, error, unforeseen=unforeseen)
+        return status.code
 
-def _refuse(call: Call, error: BaseException) -> grpc.StatusCode:
-    """Ends the call with the status for `error`. Setting it and returning costs less than `abort`."""
-    status = status_of(error, call.request_id)
-    call.context.set_code(status.code)
-    call.context.set_details(status.details)
-    call.context.set_trailing_metadata(((REQUEST_ID, call.request_id), *status.trailing_metadata))
-    log = _log.bind(method=call.method.path, code=status.code.name, request_id=call.request_id)
-    if refusal_of(error).code is grpc.StatusCode.INTERNAL:
+
+def _log_cause(call: Call, code: str, error: BaseException, *, unforeseen: bool) -> None:
+    log = _log.bind(method=call.method.path, code=code, request_id=call.request_id)
+    if unforeseen:
         log.error("call failed", exc_info=error)
-    elif error.__cause__ is not None:
+    else:
         log.warning("call failed", error=str(error), cause=repr(error.__cause__))
-    return status.code
