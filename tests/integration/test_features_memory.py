@@ -67,7 +67,7 @@ async def read_elsewhere(path: Path, kind: Format) -> tuple[int, list[str], floa
         sys.executable, "-c", READ, path, kind, stdout=asyncio.subprocess.PIPE
     )
     try:
-        out, _ = await asyncio.wait_for(process.communicate(), timeout=50)
+        out, _ = await asyncio.wait_for(process.communicate(), timeout=200)
     finally:
         path.unlink()
         await ended(process)
@@ -76,6 +76,7 @@ async def read_elsewhere(path: Path, kind: Format) -> tuple[int, list[str], floa
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("kind", ROWS)
 async def test_a_million_features_are_read_in_bounded_memory(tmp_path: Path, kind: Format) -> None:
     path = tmp_path / "million"

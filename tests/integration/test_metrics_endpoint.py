@@ -213,7 +213,7 @@ async def test_what_is_no_http_is_cut_off(endpoint: int, request_: bytes) -> Non
 
 
 async def test_slow_and_many_clients_are_bounded(endpoint: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("routeguide.observability.endpoint._DEADLINE", 0.5)
+    monkeypatch.setattr("routeguide.observability.endpoint._DEADLINE", 3.0)  # in which all are there at once
     waiting = [asyncio.create_task(answer(endpoint, b"GET /metrics HT")) for _ in range(16)]
     await conversations(len(waiting))
 

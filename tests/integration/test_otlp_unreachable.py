@@ -3,7 +3,8 @@
 import asyncio
 import json
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import grpc
 import pytest
@@ -21,15 +22,23 @@ LONGEST_END = 10.0
 """Seconds that a server without a grace may take to end: 2.5 of them for its collector."""
 
 
+@contextmanager
+def taken_port() -> Iterator[socket.socket]:
+    """A socket on a port that nobody else can take meanwhile; it refuses connections until it listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken
+
+
 @pytest.mark.parametrize("answers_connections", [False, True], ids=["refuses", "is silent"])
 async def test_collector_that_is_gone_delays_nobody_long(
     open_channel: OpenChannel, answers_connections: bool
 ) -> None:
     loop = asyncio.get_running_loop()
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
+    with taken_port() as nobody:
         endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        if not answers_connections:
-            nobody.close()
+        if answers_connections:
+            nobody.listen()
         settings = Settings(
             listen="localhost:0",
             storage_url="memory://",
@@ -78,18 +87,16 @@ async def test_collector_that_drips_delays_nobody_long(traces: bool) -> None:
 
 
 async def test_lost_collector_is_told_once_and_without_its_url() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        port = nobody.getsockname()[1]
-    endpoint = f"http://127.0.0.1:{port}/secret"
-    async with server_process(
-        storage_url="memory://",
-        stop_grace="0",
-        log_level="debug",
-        otlp_endpoint=endpoint,
-        otlp_interval="0.1",
-    ) as server:
-        lost = await server.logged("collector lost")
-        assert await server.stop() == 0
+    with taken_port() as nobody:
+        async with server_process(
+            storage_url="memory://",
+            stop_grace="0",
+            log_level="debug",
+            otlp_endpoint=f"http://127.0.0.1:{nobody.getsockname()[1]}/secret",
+            otlp_interval="0.1",
+        ) as server:
+            lost = await server.logged("collector lost")
+            assert await server.stop() == 0
 
     assert lost["signal"] == "metrics"
     assert [entry["event"] for entry in server.log].count("collector lost") == 1
