@@ -1,5 +1,7 @@
 """Commands, and the client beneath them, against a server that lets in only who has a token."""
 
+import asyncio
+import socket
 from contextlib import aclosing
 from pathlib import Path
 
@@ -119,6 +121,30 @@ async def test_on_this_machine_plain_text_will_do(start_server: StartServer, tok
     finished = await run("get-feature", PLACE, "--target", server.address, "--token-file", token_file)
 
     assert TRAIL in finished.out
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "127.0.0.2", "LOCALHOST", "dns:///localhost"])
+async def test_no_proxy_is_shown_the_token(token_file: str, name: str) -> None:
+    """One that is named in the environment would stand between, and read it."""
+    connections = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(await reader.read(100))
+        writer.close()
+
+    async with await asyncio.start_server(accept, "localhost", 0) as proxy:
+        env = {"http_proxy": f"http://localhost:{proxy.sockets[0].getsockname()[1]}", "no_proxy": ""}
+        flags = ["--target", f"{name}:{free_port()}", "--token-file", token_file, "--deadline", "5"]
+        finished = await run("get-feature", PLACE, *flags, env=env)
+
+    assert finished.code == 1
+    assert connections == []
+
+
+def free_port() -> int:
+    """One where nobody listened a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("target", ["routeguide.example:1", "10.0.0.1:1", "localhost.example:1", "a..b:1"])

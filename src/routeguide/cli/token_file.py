@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from pathlib import Path
 
 import click
@@ -22,7 +21,9 @@ def token_for(target: str, token_file: str, *, encrypted: bool) -> str:
     Raises:
         SettingsError: the file holds no token, or others could read it on the way to the server.
     """
-    if not encrypted and not _on_this_machine(target):
+    from routeguide.client.address import is_loopback  # noqa: PLC0415  # only where it is needed
+
+    if not encrypted and not is_loopback(target):
         raise SettingsError(
             [f"--token-file: without TLS anybody on the way to {target} can read the token; use --tls"]
         )
@@ -57,13 +58,3 @@ def _token_in(path: str) -> str:
     if not token.isprintable() or " " in token:
         raise SettingsError([f"{path}: it holds more than one token"])
     return token
-
-
-def _on_this_machine(target: str) -> bool:
-    from routeguide.client.handshake import address_of  # noqa: PLC0415  # only where it is needed
-
-    host, _ = address_of(target) or (None, None)
-    try:
-        return host == "localhost" or ip_address(host or "").is_loopback
-    except ValueError:
-        return False

@@ -11,6 +11,7 @@ import grpc
 
 from routeguide import __version__
 from routeguide.client import handshake
+from routeguide.client.address import is_loopback
 from routeguide.client.errors import RpcFailed, failure_of
 from routeguide.client.tls import ClientTls
 from routeguide.pb import route_guide_pb2 as pb
@@ -33,8 +34,6 @@ _RETRIES = {
         }
     ]
 }
-
-_LOOPBACK = ("localhost:", "127.0.0.1:", "[::1]:")
 
 
 class Connection:
@@ -78,6 +77,7 @@ def _options(target: str) -> list[tuple[str, int | str]]:
     return [
         ("grpc.service_config", json.dumps(_RETRIES)),
         ("grpc.primary_user_agent", f"routeguide/{__version__}"),
-        # A proxy named in the environment cannot reach this machine's loopback.
-        ("grpc.enable_http_proxy", int(not target.startswith(_LOOPBACK))),
+        # A proxy named in the environment cannot reach this machine's loopback, and must not be shown
+        # the token that goes there in plain text.
+        ("grpc.enable_http_proxy", int(not is_loopback(target))),
     ]

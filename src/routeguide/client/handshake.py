@@ -8,8 +8,8 @@ import socket
 import ssl
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
+from routeguide.client.address import address_of
 from routeguide.client.tls import ClientTls
 
 _PATIENCE = 3.0
@@ -139,13 +139,3 @@ def _client_reason(tls: ClientTls) -> str:
     if tls.cert_file:
         return "it does not accept this client's certificate"
     return "it wants a certificate of the client; name one with --cert-file and --key-file"
-
-
-def address_of(target: str) -> tuple[str, int] | None:
-    """Host and port of a target that is no other kind of gRPC name."""
-    try:
-        parts = urlsplit(f"//{target.removeprefix('dns:').lstrip('/')}")
-        port = parts.port or 443
-    except ValueError:
-        return None
-    return (parts.hostname, port) if parts.hostname else None
