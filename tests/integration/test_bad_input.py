@@ -261,9 +261,9 @@ async def test_failure_reaches_a_client_that_is_still_sending(
     monkeypatch.setattr(MemoryNoteRepository, "post", breaking(raised))
     stub: Stub = RouteGuideStub(open_channel(memory_server))
     if method == "RouteChat":
-        call: Any = drained(stub.RouteChat((note(i, i, "x") for i in range(3000)), timeout=DEADLINE))
+        call: Any = drained(stub.RouteChat((note(i, i, "x") for i in range(300)), timeout=DEADLINE))
     else:
-        call = stub.RecordRoute((point(i, i) for i in range(3000)), timeout=DEADLINE)
+        call = stub.RecordRoute((point(i, i) for i in range(300)), timeout=DEADLINE)
 
     error = await failure(call)
 
