@@ -53,7 +53,7 @@ async def test_listings_that_nobody_reads(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 async def test_chats_whose_replies_nobody_reads() -> None:
-    """Each note is answered with 100 others of 1 kB: 30 peers, who get 31 notes each out, would be owed 90 MB."""
+    """Each note is answered with 100 others of 1 kB: 30 peers with 31 notes each would be owed 90 MB."""
     notes = b"".join(framed(note(1, 1, NAME).SerializeToString()) for _ in range(60))
     async with server_process(storage_url="memory://") as server, AsyncExitStack() as peers:
         await answers_others(server)
