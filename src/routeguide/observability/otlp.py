@@ -24,7 +24,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from routeguide import __version__
-from routeguide.observability.collector import EXPORT_DEADLINE, Reachability, finish, in_daemon_thread
+from routeguide.observability.collector import EXPORT_DEADLINE, Reachability, export_in_thread, finish
 from routeguide.observability.instruments import Instrument, Kind
 from routeguide.observability.metrics import Histogram, Metrics, Series
 
@@ -48,7 +48,7 @@ async def exported_metrics(metrics: Metrics, endpoint: str, interval: float) -> 
 
     async def export() -> None:
         data = _data(await metrics.collect(), who, metrics.started)
-        await in_daemon_thread(lambda: reachability.note(exporter.export(data) is MetricExportResult.SUCCESS))
+        await export_in_thread(lambda: reachability.note(exporter.export(data) is MetricExportResult.SUCCESS))
 
     async def export_regularly() -> None:
         while True:

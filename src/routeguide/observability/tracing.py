@@ -20,7 +20,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from routeguide import __version__
 from routeguide.observability.calls import ObservedCall
-from routeguide.observability.collector import EXPORT_DEADLINE, Reachability, finish, in_daemon_thread
+from routeguide.observability.collector import EXPORT_DEADLINE, Reachability, export_in_thread, finish
 from routeguide.observability.instruments import CODE, ERROR, METHOD, SYSTEM, is_fault
 from routeguide.observability.otlp import resource
 from routeguide.observability.peers import peer_attributes
@@ -75,7 +75,7 @@ async def exported_traces(endpoint: str, ratio: float) -> AsyncGenerator[CallTra
     try:
         yield CallTracer(provider.get_tracer("routeguide", __version__))
     finally:
-        await finish(in_daemon_thread(provider.shutdown), exporter.shutdown)
+        await finish(export_in_thread(provider.shutdown), exporter.shutdown)
 
 
 class _Exporter(SpanExporter):
