@@ -50,3 +50,8 @@ class StorageSettings(Concern):
         if not _STORAGE_URL.fullmatch(value):
             raise ValueError("must be memory://, sqlite:///relative/path or sqlite:////absolute/path")
         return value
+
+    @property
+    def longest_storage_wait(self) -> float:
+        """Seconds that anybody may wait for a locked store: a statement that has begun, then their own."""
+        return 2 * self.storage_timeout
