@@ -3,7 +3,9 @@
 import asyncio
 import random
 import signal
+import socket
 import time
+from pathlib import Path
 
 import grpc
 import pytest
@@ -12,6 +14,7 @@ from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
 from tests.conftest import CHANNEL_OPTIONS
 from tests.support.balancer import balanced
 from tests.support.conversation import conversation
+from tests.support.locks import locked
 from tests.support.mixed_load import MixedLoad
 from tests.support.raw_http2 import framed, raw_client
 from tests.support.server_process import server_process
@@ -76,11 +79,37 @@ async def test_peers_that_read_nothing_do_not_use_up_the_grace() -> None:
 
 
 async def test_stop_timing_is_told_and_checked_at_start() -> None:
-    times = {"drain_delay": "20", "stop_grace": "15", "platform_stop_timeout": "30"}
-    async with server_process(storage_url="memory://", **times) as server:
+    times = {"drain_delay": "20", "stop_grace": "15", "storage_timeout": "5", "platform_stop_timeout": "49.5"}
+    collector = "http://localhost:4318"
+    async with server_process(storage_url="memory://", otlp_endpoint=collector, **times) as server:
+        timing = next(entry for entry in server.log if entry["event"] == "stop timing")
+        parts = [timing[part] for part in ("delay", "grace", "storage", "telemetry", "closing")]
+        assert parts == [20, 15, 10, 2.5, 2]
         (warning,) = [entry for entry in server.log if entry["level"] == "warning"]
-        assert "delay + grace + storage timeout must stay below its stop timeout" in warning["event"]
-        assert (warning["longest"], warning["platform"]) == (40.0, 30.0)
+        assert "its stop timeout must be longer than the longest stop" in warning["event"]
+        assert (warning["longest"], warning["platform"]) == (sum(parts), 49.5)
+
+
+async def test_longest_stop_is_as_long_as_was_told(tmp_path: Path) -> None:
+    """With what delays it: calls and checks that wait for a locked store, a collector without a word."""
+    database = tmp_path / "routeguide.db"
+    times = {"stop_grace": "3", "storage_timeout": "3", "storage_probe_interval": "0.1"}
+    with socket.create_server(("localhost", 0)) as collector:
+        endpoint = f"http://localhost:{collector.getsockname()[1]}"
+        async with (
+            server_process(storage_url=f"sqlite:///{database}", otlp_endpoint=endpoint, **times) as server,
+            grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel,
+        ):
+            timing = next(entry for entry in server.log if entry["event"] == "stop timing")
+            stub: Stub = RouteGuideStub(channel)
+            chat = stub.RouteChat(timeout=DEADLINE)
+            with locked(database):
+                await chat.write(note(1, 1, "a"))
+                started = time.monotonic()
+                assert await server.stop() == 0
+                took = time.monotonic() - started
+            chat.cancel()
+    assert took < timing["longest"]
 
 
 async def replace_one_of_two(seed: int) -> None:

@@ -1,6 +1,5 @@
 """A store that is lost and found again: who says so, what calls are told, and that it mends by itself."""
 
-import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
 from tests.conftest import CHANNEL_OPTIONS
+from tests.support.locks import locked
 from tests.support.server_process import ServerProcess, server_process
 from tests.support.wire import DEADLINE, Stub, drained, failure, note, point, reason
 
@@ -20,18 +20,6 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 QUICK = {"storage_timeout": "2", "storage_probe_interval": "0.1"}
 """Quick to notice a loss, and no slow disk of a busy machine is taken for one."""
-
-
-@contextmanager
-def locked(database: Path) -> Iterator[None]:
-    """Another program writes, and does not finish."""
-    connection = sqlite3.connect(database, isolation_level=None)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-        connection.execute("ROLLBACK")
-    finally:
-        connection.close()
 
 
 @contextmanager
@@ -46,7 +34,11 @@ def moved_away(database: Path) -> Iterator[None]:
         (elsewhere / file.name).rename(file)
 
 
-LOSSES: dict[str, Callable[[Path], Any]] = {"locked": locked, "moved away": moved_away}
+LOSSES: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "locked": (locked, "OperationalError('database is locked')"),
+    "moved away": (moved_away, "FileNotFoundError"),
+}
+"""What happens, and what the log says that it was."""
 
 
 @pytest.fixture
@@ -74,8 +66,11 @@ async def test_lost_and_found_again(
         assert await chatted(stub, "kept") == []
         watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=DEADLINE)
         assert (await watch.read()).status == SERVING
-        with LOSSES[loss](database):
-            assert (await server.logged("storage lost"))["ready"] is not needed
+        lose, cause = LOSSES[loss]
+        with lose(database):
+            lost = await server.logged("storage lost")
+            assert lost["ready"] is not needed
+            assert cause in lost["cause"]
             error = await failure(chatted(stub, "refused"))
             assert (error.code(), reason(error)) == (grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE")
             assert (await health.Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE)).status == (

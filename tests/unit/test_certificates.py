@@ -1,5 +1,6 @@
 """What is said about certificates and keys that cannot be served: everything at once, by variable."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,11 @@ def expired_authorities(made: Certificates) -> None:
     made.ca_file.write_bytes(chain(made.leaf(not_after=now() - HOUR)))
 
 
+def a_pipe(made: Certificates) -> None:
+    made.server.certificate.unlink()
+    os.mkfifo(made.server.certificate)
+
+
 @pytest.fixture
 def made(tmp_path: Path) -> Certificates:
     return Certificates(tmp_path)
@@ -101,6 +107,7 @@ def problems(made: Certificates) -> list[str]:
         (lambda made: made.ca_file.write_bytes(b"\n"), [(CLIENT_CA, "so no client could connect")]),
         (expired_authorities, [(CLIENT_CA, "every authority in it has expired")]),
         (lambda made: made.server.key.write_bytes(b"x" * 2**21), [(KEY, "larger than")]),
+        (a_pipe, [(CERT, "it is no regular file")]),
     ],
 )
 def test_misconfiguration_is_told(made: Certificates, spoil: Spoil, expected: list[tuple[str, str]]) -> None:

@@ -17,7 +17,12 @@ from routeguide.settings import Settings, masked, source_of, variable
 
 @click.command()
 @settings_options()
-@click.option("--check", is_flag=True, help="Only say whether the settings hold; exit code 1 when not.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only say whether the settings, and the certificates and tokens that they name, hold; exit code 1"
+    " when not.",
+)
 @format_option
 def config(flags: Mapping[str, Any], check: bool, output: str) -> None:
     """Show the effective settings, where each comes from, and its variable. Passwords are masked."""
@@ -30,19 +35,13 @@ def config(flags: Mapping[str, Any], check: bool, output: str) -> None:
 
 
 def _check(flags: Mapping[str, Any]) -> None:
+    from routeguide.server.credentials import load_credentials  # noqa: PLC0415  # only here
+
     try:
-        _check_files(load_settings(flags))
+        load_credentials(load_settings(flags))
     except SettingsError as error:
         raise Failed(*error.problems) from None
     click.echo("ok")
-
-
-def _check_files(settings: Settings) -> None:
-    """Raises SettingsError: certificates or keys that the settings name cannot be served."""
-    if settings.tls_cert_file:
-        from routeguide.server.certificates import load_identity, read_files  # noqa: PLC0415  # only here
-
-        load_identity(read_files(settings))
 
 
 def _described(settings: Settings, flags: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

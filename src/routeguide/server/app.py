@@ -1,28 +1,30 @@
 """The lifespan of a server: what is opened, in which order, and how it ends.
 
-settings → certificates → telemetry → storage (schema checked, seeded) → listening, not ready → ready →
+settings → certificates and tokens → telemetry → storage (schema checked, seeded) → listening, ready →
 (SIGTERM) not ready → drain delay, still serving → listener closed, calls in flight finish within the grace →
 handlers awaited → storage closed → last metrics sent.
 """
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
 import structlog
 
 from routeguide import __version__
+from routeguide.observability.collector import LAST_EXPORT
 from routeguide.pb import route_guide_pb2
 from routeguide.server import runtime
 from routeguide.server.admission import Admission
-from routeguide.server.auth import TokenAuthority, open_authority
+from routeguide.server.auth import TokenAuthority
+from routeguide.server.background import in_background
 from routeguide.server.call import Method
 from routeguide.server.channel import channel_options
+from routeguide.server.credentials import open_credentials
 from routeguide.server.drain import Timing, drain
 from routeguide.server.health import SERVICE as HEALTH_SERVICE
 from routeguide.server.health import BalancerCheck, HealthServicer
@@ -37,7 +39,6 @@ from routeguide.server.reporting import open_telemetry, report_calls, report_sta
 from routeguide.server.servicer import RouteGuideServicer
 from routeguide.server.storage_probe import StorageProbe
 from routeguide.server.supervisor import Budgets, Supervisor
-from routeguide.server.tls import open_tls
 from routeguide.service.route_guide import Limits, RouteGuide
 from routeguide.service.seeding import seed
 from routeguide.settings import Settings, masked
@@ -45,6 +46,9 @@ from routeguide.storage import library_version, open_storage
 from routeguide.storage.base import Retention, Storage
 
 SERVICE = route_guide_pb2.DESCRIPTOR.services_by_name["RouteGuide"].full_name
+
+_PROBE_MARGIN = 1.0
+"""Seconds that the store has, once it has waited for a lock, to say that it did so in vain."""
 
 _log = structlog.get_logger(__name__)
 
@@ -91,15 +95,15 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, ready: asyncio.E
 async def serving(settings: Settings) -> AsyncGenerator[RunningServer, None]:
     """A server that listens and is ready inside the block, and has drained and closed after it."""
     async with AsyncExitStack() as stack:
-        tls = await stack.enter_async_context(open_tls(settings))
+        credentials = await stack.enter_async_context(open_credentials(settings))
+        tls, authority = credentials.tls, credentials.authority
         telemetry = await stack.enter_async_context(open_telemetry(settings))
         store = await stack.enter_async_context(_open_store(settings))
         storage = timed(store, telemetry.metrics)
         readiness = Readiness(needs_storage=settings.ready_needs_storage)
         supervisor = Supervisor(_budgets(settings))
-        await stack.enter_async_context(_in_background(supervisor.watch()))
-        await stack.enter_async_context(_in_background(_probe(settings, storage, readiness).watch()))
-        authority = await stack.enter_async_context(open_authority(settings))
+        await stack.enter_async_context(in_background(supervisor.watch()))
+        await stack.enter_async_context(in_background(_probe(settings, storage, readiness).watch()))
         admission = _admission(settings, supervisor, authority)
         interceptor = Interceptor(supervisor, admission, telemetry.observer)
         methods = _methods(settings, storage, readiness)
@@ -120,27 +124,12 @@ async def serving(settings: Settings) -> AsyncGenerator[RunningServer, None]:
             "serving",
             address=running.address,
             tls=tls.mode if tls else "off",
+            auth="tokens" if authority else "off",
+            tokens=authority.valid if authority else 0,
             memory_limit_mb=memory_limit_mb(),
             version=__version__,
         )
         yield running
-
-
-@asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None, None]:
-    """Runs `work`, which never returns, beside the block."""
-    task = asyncio.create_task(work)
-    task.add_done_callback(_report_end)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-def _report_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        _log.error("a task that never ends has ended", task=repr(task.get_coro()), exc_info=task.exception())
 
 
 @asynccontextmanager
@@ -173,7 +162,8 @@ def _timing(settings: Settings) -> Timing:
     return Timing(
         delay=settings.drain_delay,
         grace=settings.stop_grace,
-        storage=settings.storage_timeout,
+        storage=settings.longest_storage_wait,
+        telemetry=LAST_EXPORT if settings.otlp_endpoint else 0.0,
         platform=settings.platform_stop_timeout,
     )
 
@@ -190,7 +180,7 @@ def _admission(settings: Settings, supervisor: Supervisor, authority: TokenAutho
 
 
 def _probe(settings: Settings, storage: Storage, readiness: Readiness) -> StorageProbe:
-    interval, timeout = settings.storage_probe_interval, settings.storage_timeout
+    interval, timeout = settings.storage_probe_interval, settings.longest_storage_wait + _PROBE_MARGIN
     return StorageProbe(storage, readiness, interval=interval, timeout=timeout)
 
 

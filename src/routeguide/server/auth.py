@@ -4,25 +4,16 @@ Several tokens are valid at a time, so that they rotate: add the new one, move t
 out. Those in a file are read again when it changes; a bad file changes nothing and is warned of.
 """
 
-import asyncio
 import hmac
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import structlog
 
 from routeguide.errors import SettingsError, Unauthenticated
-from routeguide.settings import Settings, variable
+from routeguide.server.files import NamedFile, read_file
 from routeguide.settings.tokens import digest_of, digests_in
 
 _SCHEME = "bearer "
 _REFLECTION = "/grpc.reflection."
-_LARGEST_FILE = 1_048_576
-"""Bytes; a file of tokens that is larger is something else."""
-
-_LOOK_EVERY = 5.0
-"""Seconds between two looks at the file."""
 
 _log = structlog.get_logger(__name__)
 
@@ -30,11 +21,11 @@ _log = structlog.get_logger(__name__)
 class TokenAuthority:
     """Knows the digests of the valid tokens; it keeps none of the tokens themselves."""
 
-    def __init__(self, tokens: str = "", file: Path | None = None, *, guards_reflection: bool = True) -> None:
+    def __init__(self, tokens: str = "", file: str = "", *, guards_reflection: bool = True) -> None:
         """
         Args:
             tokens: entries as `routeguide.settings.tokens` describes them.
-            file: more of them.
+            file: path to more of them; none without one.
             guards_reflection: whether the schema is for those with a token alone.
 
         Raises:
@@ -43,8 +34,14 @@ class TokenAuthority:
         self._given = digests_in(tokens)
         self._file = file
         self._guards_reflection = guards_reflection
-        self._version = _version_of(file)
         self._digests = self._read()
+        self._told: str | None = None
+        """The problem that the log knows of."""
+
+    @property
+    def valid(self) -> int:
+        """How many tokens are valid."""
+        return len(self._digests)
 
     def guards(self, method: str) -> bool:
         """Whether calls of `method` (its path) need a token. Nobody asks for the exempt ones."""
@@ -70,81 +67,41 @@ class TokenAuthority:
         if not self.admits(authorization):
             raise Unauthenticated
 
-    async def watch(self) -> None:
-        """Reads the file again whenever it has changed; never returns."""
-        while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            # In a thread: a file system may be slow, and calls do not wait for it.
-            try:
-                await asyncio.to_thread(self.refresh)
-            except Exception:  # noqa: BLE001  # whatever it was, the next change must be noticed
-                _log.exception("file of tokens not looked at")
+    def look(self) -> None:
+        """Takes the tokens that the file holds now. A bad one changes nothing and is warned of once.
 
-    def refresh(self) -> None:
-        """Reads the file again if it has changed. A bad one is warned of once; the old tokens stay valid."""
-        version = _version_of(self._file)
-        if version == self._version:
-            return
-        self._version = version
+        To be called again and again, and from a thread: it blocks. What counts is what the file holds, as a
+        file may be rewritten in place and its times put back.
+        """
         try:
-            self._digests = self._read()
+            digests = self._read()
         except SettingsError as error:
-            _log.warning("tokens not reloaded", problem=str(error), valid=len(self._digests))
-        else:
-            _log.info("tokens reloaded", valid=len(self._digests))
+            self._warn(str(error))
+            return
+        self._told = None
+        if digests != self._digests:
+            self._digests = digests
+            _log.info("tokens reloaded", valid=self.valid)
+
+    def _warn(self, problem: str) -> None:
+        if problem != self._told:
+            self._told = problem
+            _log.warning("tokens not reloaded", problem=problem, valid=self.valid)
 
     def _read(self) -> tuple[bytes, ...]:
-        if self._file is None:
+        if not self._file:
             return self._given
-        try:
-            return tuple(dict.fromkeys(self._given + _digests_of_file(self._file)))
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
-            raise SettingsError([f"{variable('auth_tokens_file')}: {self._file}: {why}"]) from error
+        return tuple(dict.fromkeys(self._given + _digests_of(read_file("auth_tokens_file", self._file))))
 
 
-@asynccontextmanager
-async def open_authority(settings: Settings) -> AsyncGenerator[TokenAuthority | None, None]:
-    """The authority that the settings describe, watching its file; None where anybody may call.
-
-    Raises:
-        SettingsError: the file of tokens cannot be used.
-    """
-    if not settings.needs_tokens:
-        yield None
-        return
-    authority = TokenAuthority(
-        settings.auth_tokens.get_secret_value(),
-        Path(settings.auth_tokens_file) if settings.auth_tokens_file else None,
-        guards_reflection=settings.auth_reflection,
-    )
-    watching = asyncio.create_task(authority.watch())
+def _digests_of(file: NamedFile) -> tuple[bytes, ...]:
+    """Raises SettingsError: it holds no tokens, or something else."""
     try:
-        yield authority
-    finally:
-        watching.cancel()
-        await asyncio.wait([watching])
-
-
-def _version_of(file: Path | None) -> tuple[int, ...] | None:
-    """What changes when a file does: rewritten, replaced, or another link in its place; None without one."""
-    if file is None:
-        return None
-    try:
-        stat = file.stat()
-    except OSError:
-        return None
-    return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-
-
-def _digests_of_file(file: Path) -> tuple[bytes, ...]:
-    with file.open("rb") as source:
-        content = source.read(_LARGEST_FILE + 1)
-    if len(content) > _LARGEST_FILE:
-        raise ValueError(f"larger than {_LARGEST_FILE} bytes, which no file of tokens is")
-    if not content.isascii():
-        raise ValueError("has characters that no bearer token may have")
-    digests = digests_in(content.decode("ascii"))
+        digests = digests_in(file.content.decode("ascii"))
+    except UnicodeDecodeError:
+        raise SettingsError([file.problem("it has characters that no bearer token may have")]) from None
+    except ValueError as error:
+        raise SettingsError([file.problem(str(error))]) from error
     if not digests:
-        raise ValueError("it holds no tokens")
+        raise SettingsError([file.problem(file.obstacle or "it holds no tokens")])
     return digests

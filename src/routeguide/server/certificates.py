@@ -7,7 +7,6 @@ certificate that it is given later on by failing the connections of clients.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import grpc
 from cryptography import x509
@@ -16,28 +15,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from routeguide.errors import SettingsError
-from routeguide.settings import Settings, variable
-
-_LARGEST = 1024 * 1024
-"""Bytes of a file; the roots of all public authorities together are a quarter of it."""
+from routeguide.server.files import NamedFile, read_file
+from routeguide.settings import Settings
 
 _CURVES = (ec.SECP256R1, ec.SECP384R1)
 """Measured with grpc 1.85: with a key on P-521 or of Ed25519 every handshake fails for want of a common
 signature algorithm; other curves it cannot load."""
-
-
-@dataclass(frozen=True, slots=True)
-class PemFile:
-    """What a file held when it was read, or why it could not be read."""
-
-    field: str
-    path: str
-    content: bytes = b""
-    obstacle: str | None = None
-
-    def problem(self, what: str) -> str:
-        """A line that begins with the variable that names the file."""
-        return f"{variable(self.field)}: {self.path}: {what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +34,14 @@ class Identity:
     serial_number: int
 
 
-def read_files(settings: Settings) -> tuple[PemFile, ...]:
+def read_files(settings: Settings) -> tuple[NamedFile, ...]:
     """The files of certificate, key and, with mutual TLS, authorities, in this order. It blocks; files of
     the same content are equal."""
     fields = ("tls_cert_file", "tls_key_file", "tls_client_ca_file")
-    return tuple(_read(field, path) for field in fields if (path := getattr(settings, field)))
+    return tuple(read_file(field, path) for field in fields if (path := getattr(settings, field)))
 
 
-def load_identity(files: Sequence[PemFile]) -> Identity:
+def load_identity(files: Sequence[NamedFile]) -> Identity:
     """The identity in `files`, as `read_files` returns them.
 
     Raises:
@@ -96,32 +79,20 @@ def names_in(certificate: bytes) -> list[str]:
     return [*names.get_values_for_type(x509.DNSName), *map(str, addresses)]
 
 
-def _read(field: str, path: str) -> PemFile:
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        return PemFile(field, path, obstacle=f"it cannot be read ({reason})")
-    if len(content) > _LARGEST:
-        return PemFile(field, path, obstacle=f"it is larger than {_LARGEST} bytes")
-    return PemFile(field, path, content)
-
-
-def _certificates(file: PemFile) -> list[x509.Certificate]:
+def _certificates(file: NamedFile) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(file.content)
     except (ValueError, x509.InvalidVersion):
         return []
 
 
-def _chain_problems(file: PemFile, chain: Sequence[x509.Certificate]) -> list[str]:
+def _chain_problems(file: NamedFile, chain: Sequence[x509.Certificate]) -> list[str]:
     if not chain:
         return [file.problem(file.obstacle or "it holds no certificate in PEM")]
     return [problem for certificate in chain for problem in _validity_problems(file, certificate)]
 
 
-def _validity_problems(file: PemFile, certificate: x509.Certificate) -> list[str]:
+def _validity_problems(file: NamedFile, certificate: x509.Certificate) -> list[str]:
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     name, now = certificate.subject.rfc4514_string() or "without a subject", datetime.now(UTC)
     if end <= now:
@@ -131,7 +102,7 @@ def _validity_problems(file: PemFile, certificate: x509.Certificate) -> list[str
     return []
 
 
-def _pairing_problems(file: PemFile, chain: Sequence[x509.Certificate]) -> list[str]:
+def _pairing_problems(file: NamedFile, chain: Sequence[x509.Certificate]) -> list[str]:
     """What is wrong with the key in `file`, by itself and as that of the first certificate in `chain`."""
     if file.obstacle:
         return [file.problem(file.obstacle)]
@@ -155,7 +126,7 @@ def _is_on_known_curve(key: object) -> bool:
     return isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, _CURVES)
 
 
-def _authority_problems(file: PemFile) -> list[str]:
+def _authority_problems(file: NamedFile) -> list[str]:
     authorities = _certificates(file)
     if not authorities:
         why = file.obstacle or "it holds no certificate in PEM, so no client could connect"

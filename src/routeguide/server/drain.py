@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import grpc
 import structlog
@@ -13,31 +13,42 @@ from routeguide.server.supervisor import Supervisor
 _FLUSH = 0.5
 """Seconds for what the last handlers have written to go out, where a peer is reading it."""
 
+_CLOSING = 2 * _FLUSH + 1.0
+"""Seconds in all for what is last written, of calls that ended by themselves and of those that were cut off,
+and for the process to end."""
+
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds."""
+    """How long the parts of a stop may take, in seconds and in order."""
 
     delay: float
     """Still serving, so that balancers notice and go elsewhere."""
     grace: float
     """For calls in flight, once the listener is closed."""
     storage: float = 0.0
-    """That a handler may still wait for the store when the grace is over."""
+    """That the store may still be waited for when the grace is over."""
+    telemetry: float = 0.0
+    """For the last metrics and spans."""
     platform: float = 0.0
-    """After which the platform kills the process; 0 where nobody has said."""
+    """No part of it: after which the platform kills the process; 0 where nobody has said."""
+
+    @property
+    def longest(self) -> float:
+        """From the signal to the end of the process, at the most."""
+        return round(self.delay + self.grace + self.storage + self.telemetry + _CLOSING, 3)
 
     def log(self) -> None:
         """Says at start how a stop will go, and warns where the platform will not wait for its end."""
-        _log.info("stop timing", delay=self.delay, grace=self.grace, platform=self.platform)
-        longest = self.delay + self.grace + self.storage
-        if self.platform and longest >= self.platform:
+        parts = asdict(self) | {"closing": _CLOSING, "longest": self.longest}
+        _log.info("stop timing", **parts)
+        if self.platform and self.longest >= self.platform:
             _log.warning(
-                "the platform may kill before the drain is over: delay + grace + storage timeout must stay"
-                " below its stop timeout",
-                longest=longest,
+                "the platform may kill before the server has ended: its stop timeout must be longer than the"
+                " longest stop",
+                longest=self.longest,
                 platform=self.platform,
             )
 

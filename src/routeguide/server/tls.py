@@ -1,12 +1,10 @@
 """TLS for the listener, with certificates that are replaced while it runs.
 
 grpc asks for a new certificate at each connection, in a thread of its core that everybody waits for. So all
-work is done elsewhere: a task looks at the files, and what grpc is given has been checked and built before.
+work is done elsewhere: the files are looked at in between, and what grpc is given has been checked and built.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -14,7 +12,8 @@ import grpc
 import structlog
 
 from routeguide.errors import SettingsError
-from routeguide.server.certificates import Identity, PemFile, load_identity, read_files
+from routeguide.server.certificates import Identity, load_identity, read_files
+from routeguide.server.files import NamedFile
 from routeguide.settings import Settings
 
 _ALL_NAMES = ("x509_subject_alternative_name", "x509_common_name")
@@ -37,8 +36,8 @@ class ServerTls:
         self._files = read_files(settings)
         self._identity = load_identity(self._files)
         self._given = self._identity
-        self._rejected: tuple[PemFile, ...] | None = None
-        self._told: tuple[PemFile, ...] | None = None
+        self._rejected: tuple[NamedFile, ...] | None = None
+        self._told: tuple[NamedFile, ...] | None = None
         self.mode = "mtls" if settings.tls_client_ca_file else "tls"
         self.reloads = 0
         """How often a new certificate was taken."""
@@ -58,18 +57,9 @@ class ServerTls:
             require_client_authentication=self.mode == "mtls",
         )
 
-    async def watch(self) -> None:
-        """Looks at the files for ever, once an interval."""
-        while True:
-            await asyncio.sleep(self._settings.tls_reload_interval)
-            # In a thread: the files may be on a network, and a key takes milliseconds to check.
-            try:
-                await asyncio.to_thread(self.look)
-            except Exception:  # noqa: BLE001  # whatever it was, the next replacement must be noticed
-                _log.exception("certificate not looked at")
-
     def look(self) -> None:
-        """Takes what the files hold now, if that is new and can be served. It blocks."""
+        """Takes what the files hold now, if that is new and can be served. To be called again and again, and
+        from a thread: it blocks, on files that may be on a network, and a key takes milliseconds to check."""
         files = read_files(self._settings)
         if files == self._files:
             self._rejected = self._told = None
@@ -81,7 +71,7 @@ class ServerTls:
         else:
             self._take(files, identity)
 
-    def _take(self, files: tuple[PemFile, ...], identity: Identity) -> None:
+    def _take(self, files: tuple[NamedFile, ...], identity: Identity) -> None:
         self._files, self._identity = files, identity
         self._rejected = self._told = None
         self.reloads += 1
@@ -92,7 +82,7 @@ class ServerTls:
             not_after=identity.not_after.isoformat(),
         )
 
-    def _reject(self, files: tuple[PemFile, ...], problems: Sequence[str]) -> None:
+    def _reject(self, files: tuple[NamedFile, ...], problems: Sequence[str]) -> None:
         """Tells of `files` the second time that they are seen: at the first, somebody may be writing them."""
         seen_before, self._rejected = files == self._rejected, files
         if not seen_before or files == self._told:
@@ -112,25 +102,6 @@ class ServerTls:
             return None
         self._given = identity
         return identity.configuration
-
-
-@asynccontextmanager
-async def open_tls(settings: Settings) -> AsyncGenerator[ServerTls | None, None]:
-    """TLS as the settings have it, watching its files inside the block; None without a certificate.
-
-    Raises:
-        SettingsError: with every problem of the files.
-    """
-    if not settings.tls_cert_file:
-        yield None
-        return
-    tls = ServerTls(settings)
-    watching = asyncio.create_task(tls.watch())
-    try:
-        yield tls
-    finally:
-        watching.cancel()
-        await asyncio.wait([watching])
 
 
 def client_is_allowed(auth_context: Mapping[str, Iterable[bytes]], names: frozenset[str]) -> bool:
