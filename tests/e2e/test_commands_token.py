@@ -132,19 +132,16 @@ async def test_no_proxy_is_shown_the_token(token_file: str, name: str) -> None:
         connections.append(await reader.read(100))
         writer.close()
 
-    async with await asyncio.start_server(accept, "localhost", 0) as proxy:
-        env = {"http_proxy": f"http://localhost:{proxy.sockets[0].getsockname()[1]}", "no_proxy": ""}
-        flags = ["--target", f"{name}:{free_port()}", "--token-file", token_file, "--deadline", "5"]
-        finished = await run("get-feature", PLACE, *flags, env=env)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # without listening: it refuses connections, and nobody else takes it
+        target = f"{name}:{nobody.getsockname()[1]}"
+        async with await asyncio.start_server(accept, "127.0.0.1", 0) as proxy:
+            env = {"http_proxy": f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}", "no_proxy": ""}
+            flags = ["--target", target, "--token-file", token_file, "--deadline", "5"]
+            finished = await run("get-feature", PLACE, *flags, env=env)
 
     assert finished.code == 1
     assert connections == []
-
-
-def free_port() -> int:
-    """One where nobody listened a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("target", ["routeguide.example:1", "10.0.0.1:1", "localhost.example:1", "a..b:1"])
