@@ -22,22 +22,21 @@ async def test_failure() -> None:
 
 
 async def test_work_that_was_given_up_ends_by_itself() -> None:
-    begin, done = threading.Event(), threading.Event()
-
-    def work() -> None:
-        begin.wait(DEADLINE)
-        done.set()
-
-    waiting = asyncio.create_task(in_daemon_thread(work, "worker"))
-    await asyncio.sleep(0)
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    begin = threading.Event()
+    waiting = asyncio.create_task(in_daemon_thread(lambda: begin.wait(DEADLINE), "given up"))
+    await asyncio.sleep(0)  # so that it begins
     waiting.cancel()
     await asyncio.wait([waiting])
+    (thread,) = [each for each in threading.enumerate() if each.name == "given up"]
     begin.set()
-    async with asyncio.timeout(DEADLINE):
-        while not done.is_set():  # noqa: ASYNC110  # a thread sets it
-            await asyncio.sleep(0.01)
+    await asyncio.to_thread(thread.join, DEADLINE)
+    await asyncio.sleep(0)  # so that the loop hears of the result, which nobody wants
 
     assert waiting.cancelled()
+    assert not thread.is_alive()
+    assert complaints == []
 
 
 async def test_process_ends_without_waiting_for_it() -> None:
