@@ -1,0 +1,81 @@
+"""Where the database is, and how a connection proves who is calling.
+
+The URL, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, `PGSSLMODE` ...) and a `.pgpass` are read
+by the driver, which does it as libpq does. What the options say is added here, and wins.
+"""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from routeguide.storage.postgres.options import PostgresOptions
+
+
+def connect_arguments(url: str, options: PostgresOptions) -> dict[str, Any]:
+    """The arguments of `asyncpg.connect` for `url`, all but those of a pool."""
+    arguments: dict[str, Any] = {
+        "dsn": _with_tls(url, options),
+        "timeout": options.connect_timeout,
+        "server_settings": _server_settings(options),
+        "statement_cache_size": 0 if options.pooler else 256,
+    }
+    if "target_session_attrs" not in dict(parse_qsl(urlsplit(url).query)):
+        # After a failover the old server may come back as a standby, which takes no notes.
+        arguments["target_session_attrs"] = "read-write"
+    if options.password_file:
+        arguments["password"] = password_reader(Path(options.password_file))
+    return arguments
+
+
+def password_reader(file: Path) -> Callable[[], str]:
+    """What the driver calls for the password each time that it connects.
+
+    Raises, when called, OSError or ValueError: the file cannot be read, or holds no password.
+    """
+    return partial(_password_in, file)
+
+
+def _password_in(file: Path) -> str:
+    """The first line of `file`, or the ``password`` of the JSON object that it holds.
+
+    AWS Secrets Manager keeps the credentials of a database as such an object.
+    """
+    text = file.read_text("utf-8").strip()
+    if text.startswith("{"):
+        text = _password_of(text)
+    if not text:
+        raise ValueError("the password file holds no password")
+    return text.splitlines()[0]
+
+
+def _password_of(text: str) -> str:
+    """`text` itself if it is no such object: passwords may begin with a brace."""
+    try:
+        return str(json.loads(text)["password"])
+    except (ValueError, KeyError):
+        return text
+
+
+def _with_tls(url: str, options: PostgresOptions) -> str:
+    parts = urlsplit(url)
+    wanted = {"sslmode": options.tls_mode, "sslrootcert": options.tls_ca_file}
+    query = dict(parse_qsl(parts.query)) | {name: value for name, value in wanted.items() if value}
+    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
+
+
+def _server_settings(options: PostgresOptions) -> dict[str, str]:
+    """What a session is set to for its whole life.
+
+    A pooler shares sessions among clients, and refuses parameters that it does not track; behind one
+    every transaction sets its own.
+    """
+    settings = {"application_name": options.application_name}
+    if not options.pooler:
+        milliseconds = str(int(options.statement_timeout * 1000))
+        settings["statement_timeout"] = milliseconds
+        # A server that freezes in mid-transaction must not keep its locks from the others.
+        settings["idle_in_transaction_session_timeout"] = milliseconds
+    return settings
