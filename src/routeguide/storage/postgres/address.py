@@ -9,9 +9,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from routeguide.storage.postgres.options import PostgresOptions
+
+_CHECK_INTERVAL = "1s"
 
 
 def connect_arguments(url: str, options: PostgresOptions) -> dict[str, Any]:
@@ -39,16 +41,15 @@ def password_reader(file: Path) -> Callable[[], str]:
 
 
 def _password_in(file: Path) -> str:
-    """The first line of `file`, or the ``password`` of the JSON object that it holds.
+    """What `file` holds, less the end of its line, or the ``password`` of the JSON object that it holds.
 
     AWS Secrets Manager keeps the credentials of a database as such an object.
     """
-    text = file.read_text("utf-8").strip()
-    if text.startswith("{"):
-        text = _password_of(text)
-    if not text:
+    text = file.read_text("utf-8").rstrip("\r\n")
+    password = _password_of(text) if text.startswith("{") else text
+    if not password:
         raise ValueError("the password file holds no password")
-    return text.splitlines()[0]
+    return password
 
 
 def _password_of(text: str) -> str:
@@ -59,18 +60,27 @@ def _password_of(text: str) -> str:
         return text
 
 
+def shown(url: str) -> str:
+    """`url` without what not everybody may read: scheme, host, port and database."""
+    scheme, _, rest = url.partition("?")[0].partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
 def _with_tls(url: str, options: PostgresOptions) -> str:
-    parts = urlsplit(url)
-    wanted = {"sslmode": options.tls_mode, "sslrootcert": options.tls_ca_file}
-    query = dict(parse_qsl(parts.query)) | {name: value for name, value in wanted.items() if value}
-    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
+    address, _, query = url.partition("?")
+    parameters = dict(parse_qsl(query))
+    if options.tls_mode:
+        parameters["sslmode"] = options.tls_mode
+    if options.tls_ca_file:
+        parameters["sslrootcert"] = options.tls_ca_file
+    return f"{address}?{urlencode(parameters, quote_via=quote)}" if parameters else url
 
 
 def _server_settings(options: PostgresOptions) -> dict[str, str]:
     """What a session is set to for its whole life.
 
-    A pooler shares sessions among clients, and refuses parameters that it does not track; behind one
-    every transaction sets its own.
+    A pooler shares sessions among clients and refuses parameters that it does not track, or gives up sharing;
+    behind one they are set for the role, in the database.
     """
     settings = {"application_name": options.application_name}
     if not options.pooler:
@@ -78,4 +88,6 @@ def _server_settings(options: PostgresOptions) -> dict[str, str]:
         settings["statement_timeout"] = milliseconds
         # A server that freezes in mid-transaction must not keep its locks from the others.
         settings["idle_in_transaction_session_timeout"] = milliseconds
+        # Nor may the statement of somebody who has hung up keep them until it is given up.
+        settings["client_connection_check_interval"] = _CHECK_INTERVAL
     return settings

@@ -9,13 +9,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TypeAlias
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from routeguide.errors import StorageBusy, StorageClosed, StorageError
-from routeguide.storage.postgres.address import connect_arguments
+from routeguide.storage.postgres.address import connect_arguments, shown
 from routeguide.storage.postgres.errors import (
     DRIVER_ERRORS,
     READ_ONLY,
@@ -106,7 +105,7 @@ class Connections:
         Args, Raises: those of `connection`; a `timeout` also allows each statement that long.
         """
         async with self._bounded(timeout) as connection:
-            await connection.execute(self._begin(timeout))
+            await connection.execute(_begin(timeout))
             yield connection
             if await connection.execute("COMMIT") != "COMMIT":
                 raise StorageError("a failed transaction was taken for a good one")
@@ -164,17 +163,11 @@ class Connections:
         elif connection.is_in_transaction():
             await connection.execute("ROLLBACK")
 
-    def _begin(self, seconds: float | None) -> str:
-        if seconds is None and not self._options.pooler:
-            return "BEGIN"
-        milliseconds = int((seconds or self._options.statement_timeout) * 1000)
-        return f"BEGIN; SET LOCAL statement_timeout = {milliseconds}"
 
-
-def shown(url: str) -> str:
-    """`url` without what must not be read by everybody: scheme, host, port and database."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+def _begin(seconds: float | None) -> str:
+    if seconds is None:
+        return "BEGIN"
+    return f"BEGIN; SET LOCAL statement_timeout = {int(seconds * 1000)}"
 
 
 async def _connected_pool(url: str, options: PostgresOptions) -> "asyncpg.Pool[asyncpg.Record]":
