@@ -116,10 +116,10 @@ class FellBehind(FeedBroken):
 
 
 class NotesMissed(FeedBroken):
-    """Retention has dropped notes before a live stream could be sent them."""
+    """Retention has, or may have, dropped notes before a live stream could be sent them."""
 
-    def __init__(self, missed: int) -> None:
-        super().__init__(f"{missed} notes were dropped before this stream could be sent them; reconnect")
+    def __init__(self) -> None:
+        super().__init__("notes may have been dropped before this stream could be sent them; reconnect")
 
 
 class StorageError(RouteGuideError):

@@ -37,7 +37,7 @@ from routeguide.server.servicer import RouteGuideServicer
 from routeguide.server.storage_probe import StorageProbe
 from routeguide.server.supervisor import Budgets, Supervisor
 from routeguide.server.tls import open_tls
-from routeguide.service.route_guide import Limits, RouteGuide
+from routeguide.service.route_guide import Limits, LiveLimits, RouteGuide
 from routeguide.service.seeding import seed
 from routeguide.settings import Settings, masked
 from routeguide.storage import library_version, open_storage
@@ -192,8 +192,13 @@ def _probe(settings: Settings, storage: Storage, readiness: Readiness) -> Storag
     return StorageProbe(storage, readiness, interval=interval, timeout=timeout)
 
 
+def _limits(settings: Settings) -> Limits:
+    live = LiveLimits(settings.live_waiting_notes, settings.live_locations) if settings.live_chat else None
+    return Limits(settings.max_note_bytes, settings.max_stream_messages, live)
+
+
 def _methods(settings: Settings, storage: Storage, readiness: Readiness) -> list[Method]:
-    guide = RouteGuide(storage, Limits(settings.max_note_bytes, settings.max_stream_messages))
+    guide = RouteGuide(storage, _limits(settings))
     health = HealthServicer(readiness, [SERVICE], fails_when_not_ready=settings.health_check_fails)
     methods = RouteGuideServicer(guide).methods(SERVICE)
     methods += health.methods() + BalancerCheck(readiness).methods()

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 from routeguide.errors import SettingsError
 from routeguide.settings.access import AccessSettings
 from routeguide.settings.limits import LimitSettings
+from routeguide.settings.live import LiveSettings
 from routeguide.settings.names import PREFIX, unknown, variable
 from routeguide.settings.postgres import PostgresSettings
 from routeguide.settings.serving import ServingSettings
@@ -31,6 +32,7 @@ DOTENV = Path(".env")
 class Settings(
     TelemetrySettings,
     AccessSettings,
+    LiveSettings,
     LimitSettings,
     PostgresSettings,
     StorageSettings,

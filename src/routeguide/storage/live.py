@@ -176,7 +176,7 @@ class Feed(LiveFeed):
         if self._failure is not None or cursor is None or stored.number <= cursor:
             return
         if dense and stored.number > cursor + 1:
-            self.fail(NotesMissed(stored.number - cursor - 1))
+            self.fail(NotesMissed())
             return
         self._cursors[location] = stored.number
         if stored.feed is not self:
@@ -198,7 +198,7 @@ class Feed(LiveFeed):
         self.bound()
         cursor = self._cursors[location]
         if self._failure is None and cursor < last:
-            self.fail(NotesMissed(last - cursor))
+            self.fail(NotesMissed())
 
     def bound(self) -> None:
         """Gives up on a reader for whom more waits than the buffer holds, and frees what waited."""
