@@ -20,7 +20,7 @@ from routeguide.storage.postgres.address import shown
 from routeguide.storage.postgres.connections import Connections
 from routeguide.storage.postgres.options import PostgresOptions
 from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
-from tests.support.postgres import free_port
+from tests.support.unprivileged import free_port
 
 DEADLINE = 20.0
 """Seconds for an operation that nothing holds up, on a busy machine."""

@@ -2,12 +2,9 @@
 
 import asyncio
 import os
-import pwd
 import shutil
 import signal
-import socket
 import subprocess
-import tempfile
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
@@ -16,11 +13,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tests.support.unprivileged import account, free_port, temporary_folder, unavailable
+
 DEADLINE = 60.0
 """Seconds for a program of PostgreSQL's, on a busy machine."""
 
 SUPERUSER = "tests"
-PASSWORD = "only for tests"  # noqa: S105  # of a cluster that listens on loopback while the tests run
+PASSWORD = "only-for-tests"  # noqa: S105  # of a cluster that listens on loopback while the tests run
 
 _numbers = count(1)
 
@@ -34,20 +33,11 @@ def server_programs() -> Path | None:
     return Path(elsewhere).resolve().parent if elsewhere else None
 
 
-def reason_to_skip() -> str | None:
-    """Why no cluster can be started here; None if it can."""
-    if server_programs() is None:
-        return "PostgreSQL's server programs are missing (Debian: apt-get install postgresql)"
-    if os.geteuid() == 0 and _account() is None:
-        return "PostgreSQL does not run as root, and there is no user postgres to run it as"
-    return None
-
-
 class Cluster:
     """A running cluster. Connects over TCP on a free port of loopback, and over a socket in `folder`."""
 
     def __init__(self, programs: Path, folder: Path) -> None:
-        self._programs = programs
+        self.programs = programs
         self.folder = folder
         self.data = folder / "data"
         self.port = free_port()
@@ -57,10 +47,9 @@ class Cluster:
         """Of the superuser's own database."""
         return self.url_of("postgres")
 
-    def url_of(self, database: str, *, user: str = SUPERUSER, port: int | None = None) -> str:
+    def url_of(self, database: str, *, port: int | None = None) -> str:
         """The URL of `database`; `port` is that of something in between."""
-        password = PASSWORD.replace(" ", "%20")
-        return f"postgresql://{user}:{password}@127.0.0.1:{port or self.port}/{database}"
+        return f"postgresql://{SUPERUSER}:{PASSWORD}@127.0.0.1:{port or self.port}/{database}"
 
     def initialise(self) -> None:
         password = self.folder / "password"
@@ -84,6 +73,18 @@ class Cluster:
         with (self.data / "postgresql.auto.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in parameters.items())
 
+    def serve_tls(self, certificate: Path, key: Path) -> None:
+        """From now on clients over TCP must speak TLS."""
+        for name, source in (("server.crt", certificate), ("server.key", key)):
+            shutil.copy(source, self.data / name)
+            (self.data / name).chmod(0o600)
+            if owner := account():
+                os.chown(self.data / name, owner.pw_uid, owner.pw_gid)
+        (self.data / "pg_hba.conf").write_text("hostssl all all 127.0.0.0/8 scram-sha-256\n")
+        self.configure(ssl="on", listen_addresses="127.0.0.1,127.0.0.2")
+        self.stop()
+        self.start()
+
     def start(self) -> None:
         """Returns when it accepts connections."""
         log = self.folder / "log"
@@ -100,11 +101,11 @@ class Cluster:
 
     def run(self, program: str, *args: str) -> None:
         """Runs one of PostgreSQL's programs to its end."""
-        owner = _owner()
+        owner = account()
         finished = subprocess.run(
-            [self._programs / program, *args],
-            user=owner,
-            group=owner and pwd.getpwuid(owner).pw_gid,
+            [self.programs / program, *args],
+            user=owner and owner.pw_uid,
+            group=owner and owner.pw_gid,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,  # the server inherits it
@@ -137,9 +138,9 @@ class Cluster:
 def running_cluster() -> Iterator[Cluster]:
     """A cluster of its own in a temporary folder; skips the test, or fails it in CI, where there is none."""
     programs = server_programs()
-    if (reason := reason_to_skip()) or programs is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(reason))
-    with _folder() as folder:
+    if programs is None:
+        unavailable("PostgreSQL's server programs are missing (Debian: apt-get install postgresql)")
+    with temporary_folder() as folder:
         cluster = Cluster(programs, folder)
         cluster.initialise()
         cluster.start()
@@ -182,32 +183,3 @@ async def administer(cluster: Cluster, statement: str, database: str = "postgres
             await connection.execute(statement)
         finally:
             await connection.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """Short, since the path of a socket may have 107 bytes; of the user who runs the server."""
-    folder = Path(tempfile.mkdtemp(prefix="rg-pg-", dir="/tmp"))  # pytest's own is root's alone
-    try:
-        if (owner := _owner()) is not None:
-            os.chown(folder, owner, -1)
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-def _account() -> pwd.struct_passwd | None:
-    """Debian's user for PostgreSQL."""
-    return next((each for each in pwd.getpwall() if each.pw_name == "postgres"), None)
-
-
-def _owner() -> int | None:
-    """The user to run the programs as: that one, where this process is root, which they refuse."""
-    account = _account()
-    return account.pw_uid if account and os.geteuid() == 0 else None
