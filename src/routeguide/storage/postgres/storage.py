@@ -1,0 +1,77 @@
+"""A store in a PostgreSQL database: how it is opened, and how it is closed."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+
+from routeguide.storage.base import Retention, Storage
+from routeguide.storage.migrations import Migration, known_migrations
+from routeguide.storage.postgres import statements
+from routeguide.storage.postgres.connections import Connections
+from routeguide.storage.postgres.features import PostgresFeatureRepository
+from routeguide.storage.postgres.notes import PostgresNoteRepository
+from routeguide.storage.postgres.opening import Database
+from routeguide.storage.postgres.schema import prepare_schema
+
+
+class PostgresStorage(Storage):
+    """Repositories that share a pool of connections."""
+
+    features: PostgresFeatureRepository
+    notes: PostgresNoteRepository
+
+    def __init__(
+        self, connections: Connections, retention: Retention, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.features = PostgresFeatureRepository(connections)
+        self.notes = PostgresNoteRepository(connections, retention, clock)
+        self._connections = connections
+        self._closing: asyncio.Task[None] | None = None
+
+    async def check(self) -> None:
+        async with self._connections.connection() as connection:
+            await connection.execute(statements.LOCK_SOMETHING)
+
+    async def close(self) -> None:
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name="close PostgreSQL storage")
+        # Shielded, because a closer that is cancelled must not leave connections behind.
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        try:
+            await self.features.close()
+            await self.notes.close()
+        finally:
+            await self._connections.close()
+
+
+async def open_postgres(
+    database: Database,
+    *,
+    retention: Retention,
+    auto_migrate: bool = False,
+    migrations: Sequence[Migration] | None = None,
+    clock: Callable[[], float] = time.time,
+) -> PostgresStorage:
+    """Opens `database`, which has to be there; its tables are made where it is empty.
+
+    Args:
+        migrations: those that ship with the code, unless given.
+        clock: seconds since 1970; tells the age of notes.
+
+    Raises:
+        StorageUnusable, SchemaBehind, SchemaAhead, StorageUnavailable, StorageFull: each says what
+            to do. Nothing stays open.
+    """
+    known = known_migrations("postgres") if migrations is None else migrations
+    async with AsyncExitStack() as stack:
+        connections = await database.connect()
+        stack.push_async_callback(connections.close)
+        with database.errors_for_its_operator():
+            await prepare_schema(connections, known, auto_migrate=auto_migrate)
+            storage = PostgresStorage(connections, retention, clock)
+            await storage.check()  # a database that cannot be written is found out now, not later
+        stack.pop_all()
+        return storage
