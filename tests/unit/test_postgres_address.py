@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from routeguide.errors import StorageUnavailable
 from routeguide.storage.postgres.address import connect_arguments, password_reader, shown
 from routeguide.storage.postgres.options import PostgresOptions
 
@@ -63,7 +64,7 @@ def test_the_password_is_read_each_time(tmp_path: Path) -> None:
 def test_a_file_without_a_password(tmp_path: Path, text: str) -> None:
     file = tmp_path / "password"
     file.write_text(text)
-    with pytest.raises(ValueError, match="holds no password"):
+    with pytest.raises(StorageUnavailable, match="holds none"):
         password_reader(file)()
 
 

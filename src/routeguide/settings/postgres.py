@@ -24,7 +24,7 @@ class PostgresSettings(Concern):
         3.0, gt=0, le=60, description="Seconds that opening a connection to PostgreSQL may take."
     )
     postgres_statement_timeout: float = Field(
-        4.0,
+        3.0,
         ge=0.001,
         le=60,
         description="Seconds after which PostgreSQL gives up a statement, or a transaction that is idle.",

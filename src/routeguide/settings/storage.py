@@ -17,7 +17,7 @@ class StorageSettings(Concern):
         description="Where features and notes are kept: memory://, sqlite:///FILE or postgresql://HOST/DATABASE.",
     )
     storage_timeout: float = Field(
-        5.0,
+        4.0,
         gt=0,
         le=60,
         description="Seconds that SQLite waits for a lock, and that an operation on PostgreSQL may take.",

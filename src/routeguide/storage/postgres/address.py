@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from routeguide.errors import StorageUnavailable
 from routeguide.storage.postgres.options import PostgresOptions
 
 _CHECK_INTERVAL = "1s"
@@ -35,7 +36,7 @@ def connect_arguments(url: str, options: PostgresOptions) -> dict[str, Any]:
 def password_reader(file: Path) -> Callable[[], str]:
     """What the driver calls for the password each time that it connects.
 
-    Raises, when called, OSError or ValueError: the file cannot be read, or holds no password.
+    Raises, when called, OSError or StorageUnavailable: the file cannot be read, or holds no password.
     """
     return partial(_password_in, file)
 
@@ -45,10 +46,10 @@ def _password_in(file: Path) -> str:
 
     AWS Secrets Manager keeps the credentials of a database as such an object.
     """
-    text = file.read_text("utf-8").rstrip("\r\n")
+    text = file.read_text("utf-8", "replace").rstrip("\r\n")
     password = _password_of(text) if text.startswith("{") else text
     if not password:
-        raise ValueError("the password file holds no password")
+        raise StorageUnavailable("the file for the password holds none")
     return password
 
 

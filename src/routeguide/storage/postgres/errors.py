@@ -59,7 +59,7 @@ _WITHOUT_STATE: tuple[tuple[type[Exception], str], ...] = (
     (ConnectionRefusedError, "nobody listens there"),
     (asyncpg.TargetServerAttributeNotMatched, _AT_OPENING[READ_ONLY]),
     (asyncpg.ClientConfigurationError, "the URL, or a variable such as PGUSER, says what cannot be"),
-    (ValueError, "the URL or the password file cannot be understood"),
+    (ValueError, "the URL cannot be understood"),
 )
 """What goes wrong before PostgreSQL could speak."""
 

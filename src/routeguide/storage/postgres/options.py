@@ -13,7 +13,7 @@ class PostgresOptions:
     """How long an operation waits for one of them while all are busy."""
     connect_timeout: float = 3.0
     """How long it takes at most to open one, TLS and password included."""
-    statement_timeout: float = 4.0
+    statement_timeout: float = 3.0
     """After which the server gives a statement up; it also gives up a transaction that is idle so long."""
     tls_mode: str = ""
     """One of libpq's: disable, allow, prefer, require, verify-ca or verify-full."""
