@@ -17,6 +17,7 @@ from routeguide.errors import FeatureFileError, StorageUnusable
 from routeguide.formats.reading import Format, format_of
 from routeguide.service import feature_files
 from routeguide.service.whole_file import FileExists
+from routeguide.server.storage_options import postgres_options
 from routeguide.settings import Settings
 from routeguide.storage import open_storage, second_writer_caution, store_exists
 from routeguide.storage.base import ImportResult, Storage
@@ -125,7 +126,10 @@ async def _export(settings: Settings, path: Path, kind: Format, *, overwrite: bo
 
 def _store(settings: Settings) -> AbstractAsyncContextManager[Storage]:
     return open_storage(
-        settings.storage_url, timeout=settings.storage_timeout, auto_migrate=settings.auto_migrate
+        settings.storage_url,
+        timeout=settings.storage_timeout,
+        auto_migrate=settings.auto_migrate,
+        postgres=postgres_options(settings),
     )
 
 

@@ -34,6 +34,7 @@ from routeguide.server.readiness import Readiness, State
 from routeguide.server.reflection import ReflectionServicer
 from routeguide.server.reporting import open_telemetry, report_calls, report_state, timed
 from routeguide.server.servicer import RouteGuideServicer
+from routeguide.server.storage_options import postgres_options
 from routeguide.server.storage_probe import StorageProbe
 from routeguide.server.supervisor import Budgets, Supervisor
 from routeguide.server.tls import open_tls
@@ -149,6 +150,7 @@ async def _open_store(settings: Settings) -> AsyncGenerator[Storage, None]:
         retention=retention,
         timeout=settings.storage_timeout,
         auto_migrate=settings.auto_migrate,
+        postgres=postgres_options(settings),
     ) as storage:
         seeded = await seed(storage, settings.seed_features)
         count = await storage.features.count()
