@@ -24,12 +24,12 @@ class LiveSettings(Concern):
     live_locations: int = Field(
         1000, ge=1, le=1_000_000, description="Locations at which one live stream may speak."
     )
-    live_listen_url: str = Field(
+    postgres_listen_url: str = Field(
         "",
-        description="URL of PostgreSQL itself, to hear of notes at once, if the storage URL leads to a pooler.",
+        description="URL of PostgreSQL itself, to hear of notes at once, where the storage URL is a pooler.",
     )
 
-    @field_validator("live_listen_url")
+    @field_validator("postgres_listen_url")
     @classmethod
     def _listen_url_is_of_postgres(cls, value: str) -> str:
         if value and not _POSTGRES_URL.match(value):

@@ -9,6 +9,7 @@ is dealt with as a whole.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from routeguide.domain.models import Point, RouteNote
@@ -64,10 +65,6 @@ class LiveNotes:
         self._feeds.add(feed)
         return feed
 
-    def is_followed(self, location: Point) -> bool:
-        """Whether some feed has posted at `location`."""
-        return location in self._followers
-
     def concerned(self, postings: Iterable[Posting]) -> set[Point]:
         """The locations of `postings` of which `publish` is to be told, when they are stored."""
         if not self._feeds:
@@ -76,11 +73,16 @@ class LiveNotes:
             note.location for note, feed in postings if feed is not None or note.location in self._followers
         }
 
-    def cursors(self) -> Mapping[Point, int]:
-        """The followed locations, each with the number after which some follower lacks notes."""
+    def followed(self) -> AbstractSet[Point]:
+        """The locations where feeds have posted."""
+        return self._followers.keys()
+
+    def cursors(self, locations: Iterable[Point]) -> Mapping[Point, int]:
+        """Those of `locations` that are followed, each with the number after which some feed lacks notes."""
         return {
             location: min(feed.cursor(location) for feed in feeds)
-            for location, feeds in self._followers.items()
+            for location in locations
+            if (feeds := self._followers.get(location))
         }
 
     def publish(self, stored: Iterable[Stored]) -> None:

@@ -19,6 +19,7 @@ from routeguide.storage.coalescing import Coalescer
 from routeguide.storage.live import LiveNotes, Posting, Stored
 from routeguide.storage.postgres import statements
 from routeguide.storage.postgres.connections import Connections
+from routeguide.storage.postgres.live import LiveExchange
 
 _BATCH = 128
 """Notes in one transaction, where a location keeps few."""
@@ -40,13 +41,21 @@ class _Here(NamedTuple):
 class PostgresNoteRepository(NoteRepository):
     """Sends one group at a time: what a process stores at a location keeps the order in which it came."""
 
-    def __init__(self, connections: Connections, retention: Retention, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        retention: Retention,
+        clock: Callable[[], float],
+        live: LiveNotes,
+        exchange: LiveExchange | None,
+    ) -> None:
         self._connections = connections
         self._retention = retention
         self._clock = clock
         max_batch = max(1, min(_BATCH, _BATCH_READ // retention.per_location))
         self._poster: Coalescer[Posting, Sequence[RouteNote]] = Coalescer(self._post_all, max_batch=max_batch)
-        self._live = LiveNotes(dense=True)
+        self._live = live
+        self._exchange = exchange
 
     async def post(self, note: RouteNote) -> Sequence[RouteNote]:
         return await self._poster.submit(Posting(note))
@@ -69,6 +78,8 @@ class PostgresNoteRepository(NoteRepository):
         replies = _replies(notes, before, self._retention.per_location)
         if concerned := self._live.concerned(postings):
             self._live.publish(_stored(postings, before, replies, concerned))
+        if self._exchange is not None:
+            self._exchange.announce(before)
         return replies
 
     async def _store(self, notes: Sequence[RouteNote]) -> dict[Point, _Here]:

@@ -25,3 +25,7 @@ class PostgresOptions:
     """Read for every connection, because passwords rotate."""
     pooler: bool = False
     """A pooler in transaction mode stands in front of the server: nothing outlives a transaction."""
+    live_chat: bool = False
+    """Servers tell each other what they store; it takes one connection beside the pool."""
+    listen_url: str = ""
+    """Where that connection leads, if not where the others do: past the pooler."""

@@ -93,3 +93,18 @@ COUNT_NOTES = "SELECT sum(kept)::bigint FROM note_count"
 
 LOCK_SOMETHING = "SELECT kept FROM note_count WHERE shard = 0 FOR KEY SHARE"
 """Writes as little as can be written, and fails where nothing can. Nobody waits for it, nor it for others."""
+
+NOTES_BEYOND = """
+SELECT location.latitude, location.longitude, location.last_number, note.number, note.message
+FROM unnest($1::integer[], $2::integer[], $3::bigint[]) AS followed (latitude, longitude, known)
+JOIN location
+  ON location.latitude = followed.latitude AND location.longitude = followed.longitude
+  AND location.last_number > followed.known
+LEFT JOIN note
+  ON note.latitude = followed.latitude AND note.longitude = followed.longitude
+  AND note.number > followed.known
+ORDER BY location.latitude, location.longitude, note.number
+"""
+"""One statement sees one moment: the last number of a location, and all of its notes up to that."""
+
+ANNOUNCE = "SELECT pg_notify($1, $2)"

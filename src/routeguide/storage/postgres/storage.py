@@ -6,12 +6,16 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from routeguide.storage.base import Retention, Storage
+from routeguide.storage.live import LiveNotes
 from routeguide.storage.migrations import Migration, known_migrations
 from routeguide.storage.postgres import statements
 from routeguide.storage.postgres.connections import Connections
 from routeguide.storage.postgres.features import PostgresFeatureRepository
+from routeguide.storage.postgres.listening import listener_for
+from routeguide.storage.postgres.live import LiveExchange
 from routeguide.storage.postgres.notes import PostgresNoteRepository
 from routeguide.storage.postgres.opening import Database
+from routeguide.storage.postgres.options import PostgresOptions
 from routeguide.storage.postgres.schema import prepare_schema
 
 
@@ -22,10 +26,11 @@ class PostgresStorage(Storage):
     notes: PostgresNoteRepository
 
     def __init__(
-        self, connections: Connections, retention: Retention, clock: Callable[[], float] = time.time
+        self, connections: Connections, notes: PostgresNoteRepository, exchange: LiveExchange | None
     ) -> None:
         self.features = PostgresFeatureRepository(connections)
-        self.notes = PostgresNoteRepository(connections, retention, clock)
+        self.notes = notes
+        self._exchange = exchange
         self._connections = connections
         self._closing: asyncio.Task[None] | None = None
 
@@ -41,6 +46,8 @@ class PostgresStorage(Storage):
 
     async def _close(self) -> None:
         try:
+            if self._exchange is not None:
+                await self._exchange.close()
             await self.features.close()
             await self.notes.close()
         finally:
@@ -71,7 +78,21 @@ async def open_postgres(
         stack.push_async_callback(connections.close)
         with database.errors_for_its_operator():
             await prepare_schema(connections, known, auto_migrate=auto_migrate)
-            storage = PostgresStorage(connections, retention, clock)
+            live = LiveNotes(dense=True)
+            exchange = _exchange(connections, live, retention, database.options)
+            notes = PostgresNoteRepository(connections, retention, clock, live, exchange)
+            storage = PostgresStorage(connections, notes, exchange)
             await storage.check()  # a database that cannot be written is found out now, not later
+        if exchange is not None:
+            exchange.start(listener_for(database.url, database.options))
         stack.pop_all()
         return storage
+
+
+def _exchange(
+    connections: Connections, live: LiveNotes, retention: Retention, options: PostgresOptions
+) -> LiveExchange | None:
+    """None where there is no live chat: then storing notes announces nothing."""
+    if not options.live_chat:
+        return None
+    return LiveExchange(connections, live, per_location=retention.per_location)
