@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from routeguide.errors import StorageError
+from routeguide.errors import StorageError, StorageUnusable
 from routeguide.storage.postgres.address import shown
 from routeguide.storage.postgres.connections import Connections
 from routeguide.storage.postgres.errors import DRIVER_ERRORS, at_opening
@@ -31,7 +31,7 @@ class Database:
             yield
         except StorageError as error:
             cause = error.__cause__
-            if isinstance(cause, DRIVER_ERRORS):
+            if isinstance(cause, DRIVER_ERRORS) and not isinstance(error, StorageUnusable):
                 raise at_opening(cause, shown(self.url)) from cause
             raise type(error)(f"{shown(self.url)}: {error}") from error
 
