@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.support.postgres import DEADLINE, PASSWORD, SUPERUSER, Cluster
-from tests.support.unprivileged import account, free_port, temporary_folder, unavailable
+from tests.support.unprivileged import as_account, free_port, temporary_folder, unavailable
 
 SESSIONS = 2
 """Server connections to a database: fewer than clients, so that every client meets all of them."""
@@ -34,19 +34,14 @@ def running_pgbouncer(cluster: Cluster) -> Iterator[int]:
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         unavailable("PgBouncer is missing (Debian: apt-get install pgbouncer)")
-    port, owner = free_port(), account()
+    port = free_port()
     with temporary_folder() as folder:
         settings = folder / "settings"
         settings.write_text(
             _SETTINGS.format(server=cluster.port, port=port, sessions=SESSIONS, folder=folder)
         )
         (folder / "users").write_text(f'"{SUPERUSER}" "{PASSWORD}"')
-        process = subprocess.Popen(
-            [program, "--quiet", settings],
-            user=owner and owner.pw_uid,
-            group=owner and owner.pw_gid,
-            stderr=subprocess.DEVNULL,
-        )
+        process = subprocess.Popen(as_account(program, "--quiet", settings), stderr=subprocess.DEVNULL)
         try:
             _wait_for(port)
             yield port

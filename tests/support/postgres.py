@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.support.unprivileged import account, free_port, temporary_folder, unavailable
+from tests.support.unprivileged import account, as_account, free_port, temporary_folder, unavailable
 
 DEADLINE = 60.0
 """Seconds for a program of PostgreSQL's, on a busy machine."""
@@ -101,11 +101,8 @@ class Cluster:
 
     def run(self, program: str, *args: str) -> None:
         """Runs one of PostgreSQL's programs to its end."""
-        owner = account()
         finished = subprocess.run(
-            [self.programs / program, *args],
-            user=owner and owner.pw_uid,
-            group=owner and owner.pw_gid,
+            as_account(self.programs / program, *args),
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,  # the server inherits it

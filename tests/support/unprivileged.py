@@ -13,6 +13,17 @@ from typing import NoReturn
 import pytest
 
 
+def as_account(*command: str | Path) -> list[str | Path]:
+    """`command`, to be run as that user.
+
+    By a program, because `subprocess` with a user has to fork this process, in which gRPC has threads.
+    """
+    owner = account()
+    if owner is None:
+        return [*command]
+    return ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups", *command]
+
+
 def account() -> pwd.struct_passwd | None:
     """Whom to run programs as: Debian's user for PostgreSQL, or None for who runs the tests."""
     if os.geteuid() != 0:
