@@ -40,7 +40,9 @@ class Listener:
             url: leads to the database itself, for a pooler in transaction mode hands out no sessions.
         """
         self._url = url
-        self._options = replace(options, pooler=False)
+        self._options = replace(
+            options, pooler=False, application_name=f"{options.application_name} listening"
+        )
         self._is_lost = False
 
     async def run(self, hear: Callable[[str], object], begin: Callable[[], object]) -> NoReturn:

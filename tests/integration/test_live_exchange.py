@@ -74,7 +74,7 @@ async def test_what_another_server_stores_is_announced(open_server: OpenServer) 
 
 @pytest.mark.usefixtures("looking_rarely")
 async def test_a_lost_listener_catches_up(open_server: OpenServer, postgres_cluster: Cluster) -> None:
-    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%listening'"
     async with open_server() as one, open_server() as other:
         with closing(one.notes.follow(buffer=100)) as feed:
             await feed.post(note("mine"))
