@@ -110,7 +110,8 @@ class SteadyLoad:
 async def steady_load(address: str) -> AsyncGenerator[SteadyLoad, None]:
     """Load on the server at `address`.
 
-    At the end every call must have ended well, or refused in the words for a store that fails, and every note that was acknowledged must be kept, once and in its place.
+    At the end every call must have ended well, or refused in the words for a store that fails; and every
+    note that was acknowledged must be kept, once and in its place.
     """
     async with grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
         load = SteadyLoad(pb_grpc.RouteGuideStub(channel))

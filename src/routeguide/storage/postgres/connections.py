@@ -32,9 +32,6 @@ _DEFAULTS = PostgresOptions()
 _ANY_NUMBER = 2**31
 """Of queries on one connection: the driver would otherwise take leave of it in the middle of an operation."""
 
-_CLOSE_TIMEOUT = 5.0
-"""Seconds to say goodbye in; what has not answered by then is cut off."""
-
 
 class Connections:
     """The connections of one process. Open them with `open`; `close` is idempotent.
@@ -111,10 +108,10 @@ class Connections:
                 raise StorageError("a failed transaction was taken for a good one")
 
     async def close(self) -> None:
-        """Waits for the operations under way, which end within their time, and closes everything."""
+        """Waits for the operations under way, as long as one may take, and closes everything."""
         self._closed = True
         try:
-            async with asyncio.timeout(self._timeout + _CLOSE_TIMEOUT):
+            async with asyncio.timeout(self._timeout):
                 await self._pool.close()
         except DRIVER_ERRORS:  # a server that does not answer needs no goodbye
             self._pool.terminate()
