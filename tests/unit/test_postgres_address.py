@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from routeguide.errors import StorageUnavailable
 from routeguide.storage.postgres.address import connect_arguments, password_reader, shown
 from routeguide.storage.postgres.options import PostgresOptions
 
@@ -64,7 +63,7 @@ def test_the_password_is_read_each_time(tmp_path: Path) -> None:
 def test_a_file_without_a_password(tmp_path: Path, text: str) -> None:
     file = tmp_path / "password"
     file.write_text(text)
-    with pytest.raises(StorageUnavailable, match="holds none"):
+    with pytest.raises(OSError, match="the file holds no password"):
         password_reader(file)()
 
 

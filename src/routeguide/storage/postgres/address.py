@@ -4,6 +4,7 @@ The URL, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, `PGSSLMODE` .
 by the driver, which does it as libpq does. What the options say is added here, and wins.
 """
 
+import errno
 import json
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from routeguide.errors import StorageUnavailable
 from routeguide.storage.postgres.options import PostgresOptions
 
 _CHECK_INTERVAL = "1s"
@@ -36,7 +36,7 @@ def connect_arguments(url: str, options: PostgresOptions) -> dict[str, Any]:
 def password_reader(file: Path) -> Callable[[], str]:
     """What the driver calls for the password each time that it connects.
 
-    Raises, when called, OSError or StorageUnavailable: the file cannot be read, or holds no password.
+    Raises, when called, OSError: the file cannot be read, or holds no password.
     """
     return partial(_password_in, file)
 
@@ -49,7 +49,7 @@ def _password_in(file: Path) -> str:
     text = file.read_text("utf-8", "replace").rstrip("\r\n")
     password = _password_of(text) if text.startswith("{") else text
     if not password:
-        raise StorageUnavailable("the file for the password holds none")
+        raise OSError(errno.ENODATA, "the file holds no password", str(file))
     return password
 
 
