@@ -44,6 +44,7 @@ class PostgresFeatureImporter:
                 await connection.execute(_ROOM_TO_SORT)
                 await connection.execute(statements.TAKE_TURN_AT_IMPORTING)
                 (merged,) = await connection.fetch(statements.MERGE_FEATURES)
+                await connection.execute(statements.UPDATE_STATISTICS)
             return ImportResult(merged["added"], merged["renamed"], merged["unchanged"])
 
     async def close(self) -> None:

@@ -87,12 +87,23 @@ FROM compared
 """
 """The last row at a location gives it its name, the first one its place in the order."""
 
+UPDATE_STATISTICS = "ANALYZE feature"
+"""Or plans for the few features of before would be followed until the server looks at the table by itself.
+Whoever does not own the table gets a warning, and has to wait for that."""
+
 POST_NOTES = "SELECT * FROM post_notes($1, $2, $3, $4, $5, $6, $7)"
 
 COUNT_NOTES = "SELECT sum(kept)::bigint FROM note_count"
 
 LOCK_SOMETHING = "SELECT kept FROM note_count WHERE shard = 0 FOR KEY SHARE"
 """Writes as little as can be written, and fails where nothing can. Nobody waits for it, nor it for others."""
+
+NEWS_AT = """
+SELECT latitude, longitude
+FROM unnest($1::integer[], $2::integer[], $3::bigint[]) AS followed (latitude, longitude, known)
+JOIN location USING (latitude, longitude)
+WHERE location.last_number > followed.known
+"""
 
 NOTES_BEYOND = """
 SELECT location.latitude, location.longitude, location.last_number, note.number, note.message
