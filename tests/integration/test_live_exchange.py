@@ -2,20 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from typing import Any
 
 import asyncpg
 import pytest
 
 from routeguide.domain.models import Point, RouteNote
-from routeguide.errors import NotesMissed
+from routeguide.errors import NotesMissed, StorageUnavailable
 from routeguide.storage import open_storage
 from routeguide.storage.base import LiveFeed, Retention, Storage
 from routeguide.storage.postgres.listening import CHANNEL
 from routeguide.storage.postgres.options import PostgresOptions
 from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
-from tests.support.postgres import Cluster, administer
+from tests.support.pgbouncer import running_pgbouncer
+from tests.support.postgres import Cluster, administer, running_cluster
 
 HERE, THERE = Point(1, 2), Point(-900_000_000, -1_800_000_000)
 DEADLINE = 30.0
@@ -26,10 +27,12 @@ OpenServer = Callable[..., AbstractAsyncContextManager[Storage]]
 @pytest.fixture
 def open_server(postgres_url: str) -> OpenServer:
     @asynccontextmanager
-    async def opened(per_location: int = 1000, **options: Any) -> AsyncGenerator[Storage, None]:
+    async def opened(
+        per_location: int = 1000, url: str = postgres_url, **options: Any
+    ) -> AsyncGenerator[Storage, None]:
         given = PostgresOptions(**({"live_chat": True} | options))
         retention = Retention(per_location=per_location)
-        async with open_storage(postgres_url, retention=retention, timeout=10, postgres=given) as storage:
+        async with open_storage(url, retention=retention, timeout=10, postgres=given) as storage:
             yield storage
 
     return opened
@@ -51,6 +54,15 @@ async def heard(feed: LiveFeed, number: int) -> list[str]:
 async def leave(server: Storage, texts: str, location: Point = HERE) -> None:
     for text in texts:
         await server.notes.post(note(text, location))
+
+
+async def leave_at_last(server: Storage, text: str) -> None:
+    """Leaves a note as soon as the server has found the database again."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            with suppress(StorageUnavailable):
+                return await leave(server, text)
+            await asyncio.sleep(0.1)
 
 
 @pytest.fixture
@@ -102,6 +114,36 @@ async def test_past_the_pooler_there_is_something_to_listen_on(
             await feed.post(note("mine"))
             await leave(other, "abc")
             assert await heard(feed, 3) == ["a", "b", "c"]
+
+
+@pytest.mark.usefixtures("looking_rarely")
+async def test_announcements_pass_a_pooler(
+    open_server: OpenServer, postgres_cluster: Cluster, postgres_url: str
+) -> None:
+    with running_pgbouncer(postgres_cluster) as port:
+        pooled = {"pooler": True, "listen_url": postgres_url}
+        url = postgres_cluster.url_of(postgres_url.rpartition("/")[2], port=port)
+        async with open_server(url=url, **pooled) as one, open_server(url=url, **pooled) as other:
+            with closing(one.notes.follow(buffer=100)) as feed:
+                await feed.post(note("mine"))
+                await leave(other, "abc")
+                assert await heard(feed, 3) == ["a", "b", "c"]
+
+
+async def test_a_restart_of_the_database_delays_and_loses_nothing() -> None:
+    retention, options = Retention(per_location=1000), PostgresOptions(live_chat=True)
+    with running_cluster() as cluster:
+        async with (
+            open_storage(cluster.url, retention=retention, timeout=10, postgres=options) as one,
+            open_storage(cluster.url, retention=retention, timeout=10, postgres=options) as other,
+        ):
+            with closing(one.notes.follow(buffer=100)) as feed:
+                await feed.post(note("mine"))
+                await leave(other, "abc")
+                cluster.stop()
+                cluster.start()
+                await leave_at_last(other, "d")
+                assert await heard(feed, 4) == ["a", "b", "c", "d"]
 
 
 async def test_notes_that_retention_dropped_too_early_are_missed_aloud(open_server: OpenServer) -> None:

@@ -10,11 +10,12 @@ cluster until that commit is durable, and line up the commits of all servers beh
 
 import asyncio
 import uuid
-from collections.abc import Collection, Coroutine, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any
 
+import asyncpg
 import structlog
 
 from routeguide.domain.models import Point, RouteNote
@@ -32,6 +33,9 @@ _GATHER = 0.01
 
 _ANNOUNCED_AT_ONCE = 300
 """Locations in one announcement; PostgreSQL takes 8000 bytes, and each has 23 at most."""
+
+_LOOKED_AT_ONCE = 4096
+"""Locations that one look asks about in a statement."""
 
 _NOTES_READ = 16_384
 """Notes that one statement may have to read; it bounds memory where a location keeps many."""
@@ -119,9 +123,18 @@ class LiveExchange:
                     await self._hearing.wait()
             self._hearing.clear()
             if now() >= next_look:
-                self._heard_of.update(self._live.followed())
+                with suppress(StorageError):  # the next look sees what this one would have
+                    await self._look()
                 next_look = now() + _LOOK
             await self._fetch_all()
+
+    async def _look(self) -> None:
+        """Finds out where there is something to fetch, which mostly is nowhere."""
+        followed = list(self._live.followed())
+        for start in range(0, len(followed), _LOOKED_AT_ONCE):
+            known = self._live.cursors(followed[start : start + _LOOKED_AT_ONCE])
+            rows = await self._rows(statements.NEWS_AT, known)
+            self._heard_of.update(Point(latitude, longitude) for latitude, longitude in rows)
 
     async def _fetch_all(self) -> None:
         while self._heard_of:
@@ -130,21 +143,23 @@ class LiveExchange:
                     await self._fetch(cursors)
 
     async def _fetch(self, cursors: Mapping[Point, int]) -> None:
-        async with self._connections.connection() as connection:
-            rows = await connection.fetch(
-                statements.NOTES_BEYOND,
-                [location.latitude for location in cursors],
-                [location.longitude for location in cursors],
-                list(cursors.values()),
-            )
         found: list[Stored] = []
         last: dict[Point, int] = {}
-        for latitude, longitude, last_number, number, message in rows:
+        for latitude, longitude, last_number, number, message in await self._rows(
+            statements.NOTES_BEYOND, cursors
+        ):
             location = Point(latitude, longitude)
             last[location] = last_number
             if number is not None:
                 found.append(Stored(number, RouteNote(location, message.decode())))
         self._live.publish_found(found, last)
+
+    async def _rows(self, statement: str, known: Mapping[Point, int]) -> Sequence[asyncpg.Record]:
+        """What `statement` finds beyond the `known` numbers."""
+        latitudes = [location.latitude for location in known]
+        longitudes = [location.longitude for location in known]
+        async with self._connections.connection() as connection:
+            return await connection.fetch(statement, latitudes, longitudes, list(known.values()))
 
 
 def _report_end(task: asyncio.Task[None]) -> None:
