@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -20,6 +20,7 @@ from routeguide.storage.postgres.address import shown
 from routeguide.storage.postgres.connections import Connections
 from routeguide.storage.postgres.options import PostgresOptions
 from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
+from tests.support.postgres import Cluster
 from tests.support.unprivileged import free_port
 
 DEADLINE = 20.0
@@ -182,6 +183,28 @@ async def test_a_read_only_server_is_left_by_all_connections(connect: Connect) -
         with pytest.raises(StorageUnavailable):
             await value(connections, raising("25006"))
         assert not before & await backends(connections)
+
+
+async def test_a_frozen_server_holds_up_neither_rollback_nor_closing(
+    connect: Connect, postgres_cluster: Cluster
+) -> None:
+    async with connect(seconds=SHORT) as connections:
+        async with asyncio.timeout(DEADLINE):
+            with pytest.raises(StorageUnavailable):
+                await fail_once_frozen(connections, postgres_cluster)
+        assert await value(connections, "SELECT 1") == 1
+        async with asyncio.timeout(DEADLINE):
+            with postgres_cluster.paused():
+                await connections.close()
+
+
+async def fail_once_frozen(connections: Connections, cluster: Cluster) -> None:
+    """Leaves a transaction by an exception, at a time when the server does not answer."""
+    with ExitStack() as frozen:
+        async with connections.transaction() as connection:
+            await connection.execute("SELECT 1")
+            frozen.enter_context(cluster.paused())
+            raise KeyError
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,10 @@ _ANY_NUMBER = 2**31
 """Of queries on one connection: the driver would otherwise take leave of it in the middle of an operation."""
 
 
+_RELEASE_TIMEOUT = 1.0
+"""Seconds to take leave of a server in, when a connection to it is not to be used again."""
+
+
 class Connections:
     """The connections of one process. Open them with `open`; `close` is idempotent.
 
@@ -129,7 +133,7 @@ class Connections:
                     await self._recover(connection, error)
                     raise
                 finally:
-                    await self._pool.release(connection)
+                    await self._pool.release(connection, timeout=_RELEASE_TIMEOUT)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None, None]:
@@ -158,13 +162,22 @@ class Connections:
         if not isinstance(error, Exception) or _is_spoilt(error):
             connection.terminate()
         elif connection.is_in_transaction():
-            await connection.execute("ROLLBACK")
+            await _roll_back(connection)
+
+
+async def _roll_back(connection: Connection) -> None:
+    try:
+        await connection.execute("ROLLBACK")
+    except BaseException:
+        connection.terminate()  # or giving it back would wait for a server that may never answer
+        raise
 
 
 def _begin(seconds: float | None) -> str:
     if seconds is None:
         return "BEGIN"
-    return f"BEGIN; SET LOCAL statement_timeout = {int(seconds * 1000)}"
+    limits = ("statement_timeout", "idle_in_transaction_session_timeout")
+    return ";".join(["BEGIN", *(f"SET LOCAL {limit} = {int(seconds * 1000)}" for limit in limits)])
 
 
 async def _connected_pool(url: str, options: PostgresOptions) -> "asyncpg.Pool[asyncpg.Record]":

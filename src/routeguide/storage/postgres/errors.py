@@ -47,6 +47,7 @@ _AT_OPENING = {
     "3D": "there is no such database",
     "42501": "the user lacks a privilege that the server needs",
     READ_ONLY: "the database is read-only",
+    "57P03": "the database is starting or stopping",
     _TOO_MANY_CONNECTIONS: "the database has as many connections as it takes",
 }
 
