@@ -114,24 +114,27 @@ CREATE FUNCTION post_notes(
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-  dropped  bigint;
-  kept_now bigint;
+  first_number bigint;
+  dropped      bigint;
+  kept_now     bigint;
 BEGIN
   -- In the order of coordinates, so that two groups with several locations in common cannot wait for each other.
-  -- A location that was forgotten and comes again begins above every number that it ever had: each of its
-  -- notes has taken a value of the sequence, too.
   INSERT INTO location AS known (latitude, longitude, previous_number, last_number)
-  SELECT posted.latitude, posted.longitude, fresh.number, fresh.number + posted.notes
-  FROM (
-    SELECT latitude, longitude, count(*) AS notes
-    FROM unnest(latitudes, longitudes) AS each (latitude, longitude)
-    GROUP BY latitude, longitude
-    ORDER BY latitude, longitude
-  ) AS posted
-  CROSS JOIN LATERAL (SELECT nextval('note_order') AS number) AS fresh
+  SELECT latitude, longitude, 0, count(*)
+  FROM unnest(latitudes, longitudes) AS posted (latitude, longitude)
+  GROUP BY latitude, longitude
+  ORDER BY latitude, longitude
   ON CONFLICT (latitude, longitude) DO UPDATE SET
     previous_number = known.last_number,
-    last_number = known.last_number + excluded.last_number - excluded.previous_number;
+    last_number = known.last_number + excluded.last_number;
+
+  -- A location that was forgotten and comes again begins above every number that it ever had: each of its notes
+  -- took a value of the sequence, and none is on its way there now that the row is locked.
+  first_number := nextval('note_order');
+  UPDATE location SET previous_number = first_number, last_number = first_number + last_number
+  FROM unnest(latitudes, longitudes) AS posted (latitude, longitude)
+  WHERE location.latitude = posted.latitude AND location.longitude = posted.longitude
+    AND location.previous_number = 0;
 
   RETURN QUERY
   SELECT location.latitude, location.longitude, location.previous_number, kept.numbers, kept.messages
