@@ -40,7 +40,6 @@ _LOOKED_AT_ONCE = 4096
 _NOTES_READ = 16_384
 """Notes that one statement may have to read; it bounds memory where a location keeps many."""
 
-
 _log = structlog.get_logger(__name__)
 
 
@@ -101,7 +100,7 @@ class LiveExchange:
 
     def _hear(self, announcement: str) -> None:
         sender, *locations = announcement.split(" ")
-        if sender == self._sender:
+        if sender == self._sender or not self._live.followed():
             return
         with suppress(ValueError, InvalidInput):  # whoever may connect may announce anything
             self._heard_of.update(self._live.followed() & set(map(_point, locations)))
