@@ -15,9 +15,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from routeguide.cli.settings_options import Function, load_settings, settings_options
 from routeguide.errors import FeatureFileError, StorageUnusable
 from routeguide.formats.reading import Format, format_of
+from routeguide.server.storage_options import postgres_options
 from routeguide.service import feature_files
 from routeguide.service.whole_file import FileExists
-from routeguide.server.storage_options import postgres_options
 from routeguide.settings import Settings
 from routeguide.storage import open_storage, second_writer_caution, store_exists
 from routeguide.storage.base import ImportResult, Storage
