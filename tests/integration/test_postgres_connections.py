@@ -33,11 +33,13 @@ Connect = Callable[..., AbstractAsyncContextManager[Connections]]
 
 
 @pytest.fixture
-def connect(postgres_url: str) -> Connect:
+def connect(postgres_cluster: Cluster) -> Connect:
     @asynccontextmanager
     async def connected(seconds: float = DEADLINE, **options: Any) -> AsyncGenerator[Connections, None]:
         given = {"acquire_timeout": DEADLINE, "connect_timeout": DEADLINE} | options
-        connections = await Connections.open(postgres_url, timeout=DEADLINE, options=PostgresOptions(**given))
+        connections = await Connections.open(
+            postgres_cluster.url, timeout=DEADLINE, options=PostgresOptions(**given)
+        )
         connections._timeout = seconds  # only now: no test means to be late in opening them
         try:
             yield connections
@@ -54,7 +56,7 @@ async def value(connections: Connections, query: str) -> Any:
 
 async def make_table(connections: Connections) -> None:
     async with connections.connection() as connection:
-        await connection.execute("CREATE TABLE kept (number int PRIMARY KEY)")
+        await connection.execute("DROP TABLE IF EXISTS kept; CREATE TABLE kept (number int PRIMARY KEY)")
 
 
 async def kept(connections: Connections) -> int:
@@ -73,7 +75,7 @@ async def backends(connections: Connections) -> set[int]:
 
 
 async def others_ended() -> None:
-    """Returns when this task is the only one: the driver takes leave of old connections in tasks of its own."""
+    """Returns when this task is alone: the driver takes leave of old connections in tasks of its own."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
         await asyncio.wait(others, timeout=DEADLINE)
@@ -177,7 +179,7 @@ async def test_more_callers_than_connections_take_turns(connect: Connect) -> Non
         assert len(set(backends)) <= 2
 
 
-async def test_a_connection_that_broke_is_replaced(connect: Connect, postgres_url: str) -> None:
+async def test_a_connection_that_broke_is_replaced(connect: Connect) -> None:
     async with connect(pool_size=1) as connections:
         with pytest.raises(StorageUnavailable):
             await value(connections, "SELECT pg_terminate_backend(pg_backend_pid())")
@@ -266,14 +268,14 @@ async def test_settings_of_the_session(connect: Connect) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (("/test_", "/missing_"), "there is no such database (SQLSTATE 3D000)"),
+        (("/postgres", "/missing"), "there is no such database (SQLSTATE 3D000)"),
         (("only", "wrong"), "the database refuses the user or the password (SQLSTATE 28P01)"),
     ],
 )
 async def test_what_is_wrong_at_opening_is_told(
-    postgres_url: str, change: tuple[str, str], reason: str
+    postgres_cluster: Cluster, change: tuple[str, str], reason: str
 ) -> None:
-    url = postgres_url.replace(*change)
+    url = postgres_cluster.url.replace(*change)
     with pytest.raises((StorageUnavailable, StorageUnusable)) as raised:
         await Connections.open(url, timeout=DEADLINE)
     assert str(raised.value) == f"{shown(url)}: {reason}"
