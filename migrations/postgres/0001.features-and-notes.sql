@@ -47,7 +47,9 @@ INSERT INTO note_count (shard, kept) SELECT shard, 0 FROM generate_series(0, 63)
 
 -- Drops the oldest notes, `excess` of them and those from before `outdated`, but at most 512 in one commit, and
 -- forgets locations that have none left. Returns how many. It waits for nobody: what others hold stays.
-CREATE FUNCTION drop_oldest_notes(excess bigint, outdated timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION drop_oldest_notes(excess bigint, outdated timestamptz) RETURNS bigint
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
 #variable_conflict use_column
 DECLARE
   latitudes  integer[];
@@ -96,7 +98,9 @@ $$;
 --
 -- One function, so that one round trip does it all and locks are held no longer than its commit takes. Each
 -- statement in it sees what was committed before it began; hence the first takes the locks, and only those
--- after it look at notes.
+-- after it look at notes. Each finds its few rows through an index. A connection keeps the plans that it made when
+-- the tables were perhaps empty, and would go on scanning them whole: hence what is off. The compiler is off because
+-- it takes the cost that a scan is given then, where there is no index to use, for real.
 CREATE FUNCTION post_notes(
   latitudes    integer[],
   longitudes   integer[],
@@ -111,7 +115,8 @@ CREATE FUNCTION post_notes(
   previous_number bigint,
   numbers         bigint[],
   earlier         bytea[]
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
 #variable_conflict use_column
 DECLARE
   first_number bigint;
