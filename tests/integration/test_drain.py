@@ -83,7 +83,7 @@ async def test_stop_timing_is_told_and_checked_at_start() -> None:
     async with server_process(storage_url="memory://", **times) as server:
         (warning,) = [entry for entry in server.log if entry["level"] == "warning"]
         assert "delay + grace + storage timeout must stay below its stop timeout" in warning["event"]
-        assert (warning["longest"], warning["platform"]) == (40.0, 30.0)
+        assert (warning["longest"], warning["platform"]) == (39.0, 30.0)
 
 
 async def replace_one_of_two(seed: int) -> None:
