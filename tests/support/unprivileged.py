@@ -2,15 +2,20 @@
 
 import os
 import pwd
+import random
 import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+_PORTS_OF_CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+_ATTEMPTS = 50
 
 
 def as_account(*command: str | Path) -> list[str | Path]:
@@ -52,6 +57,15 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback that nobody listens on.
+
+    Outside of the range from which the kernel takes the ports of clients: while a server restarts, one of
+    those who try to reach it might be given its port, and keep it.
+    """
+    first_of_clients = int(_PORTS_OF_CLIENTS.read_text().split()[0])
+    others = range(1024, first_of_clients)
+    for port in random.sample(others, min(len(others), _ATTEMPTS)) or [0]:
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise AssertionError(f"{_ATTEMPTS} ports are in use")
