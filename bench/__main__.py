@@ -1,4 +1,4 @@
-"""`python -m bench [throughput] [levers] [chain] [scale]`: prints the figures of docs/performance.md."""
+"""`python -m bench [throughput] [levers] [chain] [scale] [backends]`: the figures of docs/performance.md."""
 
 import asyncio
 import os
@@ -7,11 +7,18 @@ import sys
 
 import click
 
+from bench.backends import backends
 from bench.chain import chain
 from bench.scale import scale
 from bench.throughput import levers, throughput
 
-_PARTS = {"throughput": throughput, "levers": levers, "chain": chain, "scale": scale}
+_PARTS = {
+    "throughput": throughput,
+    "levers": levers,
+    "chain": chain,
+    "scale": scale,
+    "backends": backends,
+}
 
 
 async def main(names: list[str]) -> None:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 import grpc
 
 from bench.bulk import Cost, export_features, import_features
+from bench.postgres import durable_cluster
 from bench.processes import Server, routeguide
 from bench.synthetic import HUNDRED, locations, write
 from bench.tables import markdown
 from routeguide.conversion import point_to_pb, rectangle_to_pb
 from routeguide.domain.models import Point
 from routeguide.pb import route_guide_pb2_grpc as pb_grpc
+from tests.support.postgres import administer
 
 if TYPE_CHECKING:
     from routeguide.pb.route_guide_pb2_grpc import RouteGuideAsyncStub as Stub
@@ -47,27 +49,32 @@ class Scale:
     """What the server works: the client's share, half of a listing, would hide a slow store."""
     megabytes: dict[tuple[str, int], float]
     """Memory of the server after the calls, by backend and number of features."""
-    imported: Cost
-    """The import of `MANY` features into SQLite."""
-    exported: Cost
+    imported: dict[str, Cost]
+    """The import of `MANY` features, by backend that outlives its process."""
+    exported: dict[str, Cost]
 
     def ratios(self) -> dict[tuple[str, str, str], float]:
         """How many times as long a call takes among `MANY` features as among `FEW`."""
         return {
             (method, backend, clock): seconds[method, backend, MANY] / seconds[method, backend, FEW]
-            for method in METHODS
-            for backend in BACKENDS
             for clock, seconds in (("wall", self.wall), ("cpu", self.cpu))
+            for method, backend, count in seconds
+            if count == MANY
         }
+
+    @property
+    def backends(self) -> Sequence[str]:
+        return [backend for backend, count in self.megabytes if count == MANY]
 
 
 async def scale() -> str:
     """The measurement as tables."""
     result = await measure(rounds=40)
-    return "\n\n".join([_times(result), _memory(result), _bulk(result)])
+    return "\n\n".join([times_table(result), _memory_table(result), bulk_table(result)])
 
 
-def _times(result: Scale) -> str:
+def times_table(result: Scale) -> str:
+    """What one call takes among few and among many features."""
     ratios = result.ratios()
     rows = [
         [
@@ -78,43 +85,63 @@ def _times(result: Scale) -> str:
             f"{ratios[method, backend, 'cpu']:.2f}",
         ]
         for method in METHODS
-        for backend in BACKENDS
+        for backend in result.backends
     ]
     wall, cpu = ([f"{clock}, {count:,}" for count in (FEW, MANY)] for clock in ("client", "server"))
     return markdown(["µs", *wall, "ratio", *cpu, "ratio"], rows)
 
 
-def _memory(result: Scale) -> str:
+def _memory_table(result: Scale) -> str:
     rows = [
         [backend, *(f"{result.megabytes[backend, count]:,.0f}" for count in (FEW, MANY))]
-        for backend in BACKENDS
+        for backend in result.backends
     ]
     return markdown(["MB of the server", f"{FEW:,}", f"{MANY:,}"], rows)
 
 
-def _bulk(result: Scale) -> str:
+def bulk_table(result: Scale) -> str:
+    """What moving all features at once takes."""
     rows = [
-        [name, f"{cost.seconds:.0f}", f"{cost.megabytes:.0f}"]
-        for name, cost in (("import", result.imported), ("export", result.exported))
+        [f"{name}, {backend}", f"{cost.seconds:.0f}", f"{cost.megabytes:.0f}"]
+        for name, costs in (("import", result.imported), ("export", result.exported))
+        for backend, cost in costs.items()
     ]
-    return markdown([f"{MANY:,}, sqlite", "s", "MB at most"], rows)
+    return markdown([f"{MANY:,} features", "s", "MB at most"], rows)
 
 
-async def measure(*, rounds: int) -> Scale:
+async def measure(*, rounds: int, backends: Sequence[str] = BACKENDS) -> Scale:
     """Calls servers with few and with many features in turn, so that noise meets all of them alike."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        url = _database(folder, MANY)
-        imported = await asyncio.to_thread(import_features, write(folder, MANY), url)
-        exported = await asyncio.to_thread(export_features, folder / "exported.json", url)
+        urls = {backend: await _urls(backend, folder, stack) for backend in backends}
+        durable = [backend for backend in backends if backend != "memory"]
+        file, copy = write(folder, MANY), folder / "exported.json"
+        imported = {
+            each: await asyncio.to_thread(import_features, file, urls[each][MANY]) for each in durable
+        }
+        exported = {
+            each: await asyncio.to_thread(export_features, copy, urls[each][MANY]) for each in durable
+        }
         clients = {
-            (backend, count): await stack.enter_async_context(_client(backend, count, folder))
-            for backend in BACKENDS
-            for count in (FEW, MANY)
+            (backend, count): await stack.enter_async_context(_client(url, count, folder))
+            for backend in backends
+            for count, url in urls[backend].items()
         }
         wall, cpu = await _sample(clients, rounds)
         megabytes = {key: client.server.resident_megabytes() for key, client in clients.items()}
     return Scale(wall, cpu, megabytes, imported, exported)
+
+
+async def _urls(backend: str, folder: Path, stack: AsyncExitStack) -> dict[int, str]:
+    """A store of `backend` for few features and one for many; a server of the bench's own is in `stack`."""
+    if backend == "postgres":
+        cluster = stack.enter_context(durable_cluster())
+        for count in (FEW, MANY):
+            await administer(cluster, f"CREATE DATABASE features_{count}")
+        return {count: cluster.url_of(f"features_{count}") for count in (FEW, MANY)}
+    if backend == "sqlite":
+        return {count: f"sqlite:///{folder}/{count}.db" for count in (FEW, MANY)}
+    return dict.fromkeys((FEW, MANY), "memory://")
 
 
 async def _sample(
@@ -166,13 +193,8 @@ class _Client:
 
 
 @asynccontextmanager
-async def _client(backend: str, count: int, folder: Path) -> AsyncGenerator[_Client, None]:
-    """A client of a server that has `count` features in `backend`."""
-    url = _database(folder, count) if backend == "sqlite" else "memory://"
+async def _client(url: str, count: int, folder: Path) -> AsyncGenerator[_Client, None]:
+    """A client of a server that has `count` features at `url`."""
     flags = ("--storage-url", url, "--seed-features", str(write(folder, count)))
     async with routeguide(*flags) as server, grpc.aio.insecure_channel(server.address) as channel:
         yield _Client(server, channel, locations(_LOOKUPS, of=count))
-
-
-def _database(folder: Path, count: int) -> str:
-    return f"sqlite:///{folder}/{count}.db"

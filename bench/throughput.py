@@ -20,7 +20,7 @@ _MEMORY = ("--storage-url", "memory://")
 async def throughput() -> str:
     """Each backend."""
     with TemporaryDirectory() as folder:
-        return await _compare(
+        return await compare(
             {
                 "sqlite": ("--storage-url", f"sqlite:///{folder}/bench.db"),
                 "memory": _MEMORY,
@@ -30,7 +30,7 @@ async def throughput() -> str:
 
 async def levers() -> str:
     """The levers of `routeguide.server.runtime`, each pulled and not pulled."""
-    return await _compare(
+    return await compare(
         {
             "both": _MEMORY,
             "no fast delivery": (*_MEMORY, "--no-fast-delivery"),
@@ -40,7 +40,7 @@ async def levers() -> str:
     )
 
 
-async def _compare(flags: Mapping[str, Sequence[str]]) -> str:
+async def compare(flags: Mapping[str, Sequence[str]]) -> str:
     """The medians of interleaved runs: whatever slows the machine for a while slows all servers alike."""
     rates: dict[tuple[str, str], list[float]] = defaultdict(list)
     async with _servers(flags) as servers:

@@ -12,6 +12,7 @@ import pytest
 from routeguide.pb import route_guide_pb2_grpc as pb_grpc
 from routeguide.server.app import RunningServer, serving
 from routeguide.settings import PREFIX, Settings
+from tests.support.postgres import postgres_cluster, postgres_url  # noqa: F401  # fixtures: their names are all that is used
 from tests.support.wire import Stub
 
 StartServer = Callable[..., Awaitable[RunningServer]]

@@ -91,12 +91,44 @@ class RateLimited(Overloaded):
         super().__init__("this client calls more often than it may", retry_after)
 
 
+class LiveChatOff(RouteGuideError):
+    """A call asks for live chat, and the server's settings do not allow it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "live chat is off on this server:"
+            " set ROUTEGUIDE_LIVE_CHAT=true there, or call without routeguide-live in the metadata"
+        )
+
+
+class FeedBroken(RouteGuideError):
+    """A live stream can no longer be given every note; another one begins with the whole history."""
+
+
+class FellBehind(FeedBroken):
+    """A live stream reads more slowly than others write."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"the reader fell behind by {waiting} notes; reconnect")
+
+
+class NotesMissed(FeedBroken):
+    """Retention has, or may have, dropped notes before a live stream could be sent them."""
+
+    def __init__(self) -> None:
+        super().__init__("notes may have been dropped before this stream could be sent them; reconnect")
+
+
 class StorageError(RouteGuideError):
     """The store could not do what was asked."""
 
 
 class StorageUnavailable(StorageError):
     """The store cannot be reached, is locked, or fails; the same call may succeed later."""
+
+
+class StorageBusy(StorageUnavailable):
+    """The store answers, and has more to do than it can; the same call may succeed a little later."""
 
 
 class StorageClosed(StorageUnavailable):

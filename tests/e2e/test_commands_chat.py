@@ -136,3 +136,26 @@ async def test_nobody_listens() -> None:
 
     assert (finished.code, finished.out) == (1, "")
     assert finished.err.startswith("Error: cannot connect to localhost:1")
+
+
+async def test_a_person_hears_others_while_typing(start_server: StartServer) -> None:
+    server = await start_server(live_chat=True)
+    await leave(server.address, RouteNote(HERE, "I was here"))
+
+    async with terminal("chat", "--live", "--at", "1.0,-2.0", "--target", server.address) as screen:
+        await screen.expect("1.0000000,-2.0000000>")
+        screen.type("hello\r")
+        await screen.expect("1.0000000,-2.0000000  I was here")
+        screen.type("not finished")
+        assert await leave(server.address, RouteNote(HERE, "me too")) == ["I was here", "hello"]
+        await screen.expect("1.0000000,-2.0000000  me too")
+        screen.type("\r/quit\r")
+        assert await screen.exit_code() == 0
+    assert (await leave(server.address, RouteNote(HERE, "late")))[-1] == "not finished"
+
+
+async def test_live_chat_that_the_server_does_not_have(address: str) -> None:
+    finished = await run("chat", "--live", "--at", "0,0", "--target", address, stdin="hello\n")
+
+    assert (finished.code, finished.out) == (1, "")
+    assert finished.err.startswith("Error: live chat is off on this server")

@@ -176,3 +176,25 @@ async def test_sending_to_a_conversation_that_was_refused(client: RouteGuideClie
         with pytest.raises(RpcFailed, match="exceed the limit"):
             await chat.send(RouteNote(HERE, "late"))
         await chat.done()
+
+
+async def test_a_live_chat_hears_what_others_leave(start_server: StartServer) -> None:
+    server = await start_server(live_chat=True)
+    async with (
+        asyncio.timeout(DEADLINE),
+        connected(server) as client,
+        client.chat(live=True, deadline=DEADLINE) as chat,
+    ):
+        await replies(client, RouteNote(HERE, "before"))
+        await chat.send(RouteNote(HERE, "mine"))
+        assert await anext(chat) == RouteNote(HERE, "before")
+        await replies(client, RouteNote(HERE, "after"))
+        assert await anext(chat) == RouteNote(HERE, "after")
+        await chat.done()
+        assert [note async for note in chat] == []
+
+
+async def test_a_live_chat_where_there_is_none(client: RouteGuideClient) -> None:
+    async with client.chat(live=True, deadline=DEADLINE) as chat:
+        with pytest.raises(RpcFailed, match="live chat is off on this server"):
+            await anext(chat)

@@ -57,7 +57,7 @@ class RawClient:
     ) -> Response:
         """Sends `data` on a new stream and returns how the stream ends."""
         async with asyncio.timeout(DEADLINE):
-            return await self._ended(self.begin(path, data, end=end, headers=headers))
+            return await self.ended(self.begin(path, data, end=end, headers=headers))
 
     def begin(
         self, path: str, data: Iterable[bytes] = (), *, end: bool = True, headers: Headers = HEADERS
@@ -110,7 +110,7 @@ class RawClient:
                 while await self._reader.read(65536):
                     continue
 
-    async def _ended(self, stream: int) -> Response:
+    async def ended(self, stream: int) -> Response:
         response = Response()
         while received := await self._reader.read(65536):
             for event in self._h2.receive_data(received):

@@ -105,7 +105,7 @@ def test_a_password_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     outputs = [
         invoke().output,
         invoke("--format", "json").output,
-        invoke("--check", "--storage-url", "postgresql://user:sesame@host/db").output,
+        invoke("--check", "--storage-url", "mysql://user:sesame@host/db").output,
     ]
 
     for output in outputs:

@@ -71,8 +71,9 @@ def test_a_misnamed_file_is_refused(tmp_path: Path, name: str) -> None:
         read_migrations(tmp_path)
 
 
-def test_the_code_ships_its_migrations() -> None:
-    assert [each.name for each in known_migrations("sqlite")][:1] == ["0001.features-and-notes"]
+@pytest.mark.parametrize("dialect", ["sqlite", "postgres"])
+def test_the_code_ships_its_migrations(dialect: str) -> None:
+    assert [each.name for each in known_migrations(dialect)][:1] == ["0001.features-and-notes"]
     with pytest.raises(StorageUnusable, match="incomplete"):
         known_migrations("no such dialect")
 

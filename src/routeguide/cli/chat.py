@@ -23,20 +23,24 @@ from routeguide.domain.models import Point
 @server_options
 @deadline_option()
 @format_option
-def chat(location: Point, server: Server, deadline: float | None, output: str) -> None:
+@click.option(
+    "--live", is_flag=True, help="Show what others leave where you have left a note, as it happens."
+)
+def chat(location: Point, server: Server, deadline: float | None, output: str, live: bool) -> None:
     """Leave notes along a route, one a line, and read those that were left there before.
 
     A line that begins with a slash is a command: /at LAT,LON moves on, /quit or Ctrl-D ends, /help.
+    With --live, notes that others leave at those places meanwhile come too, each once.
     Lines come from the terminal, or from standard input where that is none. As json: one note a line.
     """
-    asyncio.run(_chat(location, server, deadline, output))
+    asyncio.run(_chat(location, server, deadline, output, live))
 
 
-async def _chat(location: Point, server: Server, deadline: float | None, output: str) -> None:
+async def _chat(location: Point, server: Server, deadline: float | None, output: str, live: bool) -> None:
     interactive = output == "text" and sys.stdin.isatty() and sys.stdout.isatty()
     async with (
         RouteGuideClient(server.target, tls=server.tls, token=server.token) as client,
-        client.chat(deadline=deadline) as call,
+        client.chat(live=live, deadline=deadline) as call,
     ):
         show = note_json if output == "json" else note_text
         conversation = Conversation(call, location, lambda note: click.echo(show(note)))

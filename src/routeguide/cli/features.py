@@ -16,6 +16,7 @@ from routeguide.cli.settings_options import Function, load_settings, settings_op
 from routeguide.cli.streams import binary_output
 from routeguide.errors import FeatureFileError, StorageUnusable
 from routeguide.formats.reading import Format, format_of
+from routeguide.server.storage_options import postgres_options
 from routeguide.service import feature_files
 from routeguide.service.whole_file import FileExists
 from routeguide.settings import Settings
@@ -126,7 +127,10 @@ async def _export(settings: Settings, path: Path, kind: Format, *, overwrite: bo
 
 def _store(settings: Settings) -> AbstractAsyncContextManager[Storage]:
     return open_storage(
-        settings.storage_url, timeout=settings.storage_timeout, auto_migrate=settings.auto_migrate
+        settings.storage_url,
+        timeout=settings.storage_timeout,
+        auto_migrate=settings.auto_migrate,
+        postgres=postgres_options(settings),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from routeguide.cli.settings_options import load_settings, settings_options
+from routeguide.server.storage_options import postgres_options
 from routeguide.storage import open_migrator, second_writer_caution
 from routeguide.storage.migrations import Migration, MigrationStatus, Migrator
 
@@ -18,7 +19,9 @@ from routeguide.storage.migrations import Migration, MigrationStatus, Migrator
 def migrate(flags: Mapping[str, Any], status: bool, dry_run: bool) -> None:
     """Apply the migrations that the database does not have yet, each of them wholly or not at all."""
     settings = load_settings(flags)
-    migrator = open_migrator(settings.storage_url, timeout=settings.storage_timeout)
+    migrator = open_migrator(
+        settings.storage_url, timeout=settings.storage_timeout, postgres=postgres_options(settings)
+    )
     if status:
         _show(asyncio.run(_status(migrator)))
     elif dry_run:

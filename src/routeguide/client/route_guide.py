@@ -25,6 +25,9 @@ from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
 
 _Item = TypeVar("_Item")
 
+_Metadata = tuple[tuple[str, str], ...]
+_LIVE: _Metadata = (("routeguide-live", "true"),)
+
 
 class RouteGuideClient:
     """A client of one server. Use it in `async with`, on one event loop; calls may be made concurrently.
@@ -56,7 +59,7 @@ class RouteGuideClient:
         self._connection = Connection(target, tls)
         self._stub = RouteGuideStub(self._connection.channel)
         self._deadline = deadline
-        self._metadata = None if token is None else (("authorization", f"Bearer {token}"),)
+        self._metadata: _Metadata = () if token is None else (("authorization", f"Bearer {token}"),)
 
     async def __aenter__(self) -> Self:
         return self
@@ -100,9 +103,14 @@ class RouteGuideClient:
         finally:
             call.cancel()
 
-    def chat(self, *, deadline: float | None = None) -> RouteChat:
-        """A conversation to send to and iterate over as one pleases. Enter it with `async with`."""
-        call = self._stub.RouteChat(timeout=deadline, metadata=self._metadata)
+    def chat(self, *, live: bool = False, deadline: float | None = None) -> RouteChat:
+        """A conversation to send to and iterate over as one pleases. Enter it with `async with`.
+
+        Args:
+            live: also receive what others leave meanwhile where this conversation has left a note; each note
+                of others comes once. The server must allow it.
+        """
+        call = self._stub.RouteChat(timeout=deadline, metadata=self._metadata + _LIVE * live)
         return RouteChat(call, partial(self._connection.failure, deadline=deadline))
 
     async def route_chat(

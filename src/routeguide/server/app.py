@@ -37,9 +37,10 @@ from routeguide.server.readiness import Readiness, State
 from routeguide.server.reflection import ReflectionServicer
 from routeguide.server.reporting import open_telemetry, report_calls, report_state, timed
 from routeguide.server.servicer import RouteGuideServicer
+from routeguide.server.storage_options import postgres_options
 from routeguide.server.storage_probe import StorageProbe
 from routeguide.server.supervisor import Budgets, Supervisor
-from routeguide.service.route_guide import Limits, RouteGuide
+from routeguide.service.route_guide import Limits, LiveLimits, RouteGuide
 from routeguide.service.seeding import seed
 from routeguide.settings import Settings, masked
 from routeguide.storage import library_version, open_storage
@@ -140,6 +141,7 @@ async def _open_store(settings: Settings) -> AsyncGenerator[Storage, None]:
         retention=retention,
         timeout=settings.storage_timeout,
         auto_migrate=settings.auto_migrate,
+        postgres=postgres_options(settings),
     ) as storage:
         seeded = await seed(storage, settings.seed_features)
         count = await storage.features.count()
@@ -184,8 +186,13 @@ def _probe(settings: Settings, storage: Storage, readiness: Readiness) -> Storag
     return StorageProbe(storage, readiness, interval=interval, timeout=timeout)
 
 
+def _limits(settings: Settings) -> Limits:
+    live = LiveLimits(settings.live_waiting_notes, settings.live_locations) if settings.live_chat else None
+    return Limits(settings.max_note_bytes, settings.max_stream_messages, live)
+
+
 def _methods(settings: Settings, storage: Storage, readiness: Readiness) -> list[Method]:
-    guide = RouteGuide(storage, Limits(settings.max_note_bytes, settings.max_stream_messages))
+    guide = RouteGuide(storage, _limits(settings))
     health = HealthServicer(readiness, [SERVICE], fails_when_not_ready=settings.health_check_fails)
     methods = RouteGuideServicer(guide).methods(SERVICE)
     methods += health.methods() + BalancerCheck(readiness).methods()

@@ -69,6 +69,7 @@ class Call(AsyncIterator[bytes]):
         "_metadata",
         "_requests",
         "_task",
+        "_waits",
         "active_at",
         "context",
         "ended_by",
@@ -87,7 +88,11 @@ class Call(AsyncIterator[bytes]):
         self.sent = 0
         self.started = self.active_at = time.monotonic()
         self.waiting_since: float | None = None
-        """Set while it waits for its client: for a message, or for room to send one."""
+        """Set while it waits for its client: for a message, or for room to send one.
+
+        A live stream does both at once. It waits since its client was last heard of, however much is sent.
+        """
+        self._waits = 0
         self.ended_by: RouteGuideError | None = None
         self._requests = requests
         self._task = asyncio.current_task()
@@ -135,7 +140,7 @@ class Call(AsyncIterator[bytes]):
         return [value for key, value in self._metadata if key == name and isinstance(value, str)]
 
     async def __anext__(self) -> bytes:
-        self.waiting_since = time.monotonic()
+        self._begin_to_wait()
         try:
             request = await anext(self._requests)
         except StopAsyncIteration:
@@ -143,20 +148,28 @@ class Call(AsyncIterator[bytes]):
             await asyncio.sleep(0)
             raise
         finally:
-            self.waiting_since = None
+            self._waits -= 1
+            self.waiting_since = time.monotonic() if self._waits else None
         self.active_at = time.monotonic()
         self.received += 1
         return request
 
     async def write(self, response: bytes) -> None:
         """Sends one response; waits while the client's flow-control window is full."""
-        self.waiting_since = time.monotonic()
+        self._begin_to_wait()
         try:
             await self.context.write(response)
         finally:
-            self.waiting_since = None
+            self._waits -= 1
+            if not self._waits:
+                self.waiting_since = None
         self.active_at = time.monotonic()
         self.sent += 1
+
+    def _begin_to_wait(self) -> None:
+        if not self._waits:
+            self.waiting_since = time.monotonic()
+        self._waits += 1
 
     def end(self, error: RouteGuideError) -> None:
         """Ends the call from outside with the status for `error`, wherever it waits. The first one counts."""

@@ -25,6 +25,11 @@ from routeguide.service.route_guide import RouteGuide
 
 _Model = TypeVar("_Model")
 
+LIVE = "routeguide-live"
+"""The request metadata that asks for live chat."""
+
+_ANSWERS = {None: False, "false": False, "true": True}
+
 _PAUSE = 0.2
 """Seconds of silence after which a failed stream is no longer read."""
 
@@ -62,10 +67,11 @@ class RouteGuideServicer:
             return encode(summary_to_pb(await self._guide.record_route(points)))
 
     async def route_chat(self, call: Call) -> None:
+        chat = self._guide.live_chat if _asks_for_live(call) else self._guide.route_chat
         async with (
             _heard_out(call),
             aclosing(_decoded(call, decode_note, "notes")) as notes,
-            aclosing(self._guide.route_chat(notes)) as replies,
+            aclosing(chat(notes)) as replies,
         ):
             async for earlier in replies:
                 for note in earlier:
@@ -82,6 +88,14 @@ async def only_request(call: Call) -> bytes:
     async for request in call:
         return request
     raise InvalidInput([FieldViolation("", "the call ended without a request message")])
+
+
+def _asks_for_live(call: Call) -> bool:
+    """Raises InvalidInput: the header says neither yes nor no."""
+    value = call.header(LIVE)
+    if value in _ANSWERS:
+        return _ANSWERS[value]
+    raise InvalidInput([FieldViolation("", f"the metadata {LIVE} must be true or false")])
 
 
 @asynccontextmanager

@@ -14,15 +14,19 @@ from grpc_status import rpc_status
 
 from routeguide.errors import (
     DeadlineExceeded,
+    FellBehind,
     InvalidInput,
     LimitExceeded,
+    LiveChatOff,
     NotAllowed,
+    NotesMissed,
     Overloaded,
     RateLimited,
     Reconnect,
     RequestRefused,
     ResultOutOfRange,
     RouteGuideError,
+    StorageBusy,
     StorageFull,
     StorageUnavailable,
     Unauthenticated,
@@ -55,11 +59,20 @@ _TABLE: tuple[tuple[type[RouteGuideError], Refusal], ...] = (
     (RateLimited, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")),
     (Overloaded, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")),
     (DeadlineExceeded, Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")),
+    (LiveChatOff, Refusal(grpc.StatusCode.FAILED_PRECONDITION, "LIVE_CHAT_OFF")),
+    (FellBehind, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "FELL_BEHIND")),
+    (NotesMissed, Refusal(grpc.StatusCode.ABORTED, "NOTES_MISSED")),
     (Reconnect, Refusal(grpc.StatusCode.UNAVAILABLE, "RECONNECT")),
     (
         StorageFull,
         Refusal(
             grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL", "there is no room left to store anything"
+        ),
+    ),
+    (
+        StorageBusy,
+        Refusal(
+            grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_BUSY", "the store has too much to do; try again"
         ),
     ),
     (

@@ -5,18 +5,30 @@ and notes. Neither shows here.
 """
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 
 from routeguide.domain.models import Feature, Point, Rectangle, RouteNote, RouteSummary
 from routeguide.domain.route import Route
-from routeguide.errors import FieldViolation, InvalidInput, LimitExceeded, ResultOutOfRange
+from routeguide.errors import FieldViolation, InvalidInput, LimitExceeded, LiveChatOff, ResultOutOfRange
+from routeguide.service.live_chat import live_chat
 from routeguide.storage.base import Storage
 
 _LARGEST_INT32 = 2**31 - 1
 
 _LOOKUP_BATCH = 256
 """Points that are looked up in one trip to the store; it bounds what a stream holds in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLimits:
+    """What one live stream may make the server remember."""
+
+    waiting: int = 1000
+    """Notes of others that may wait for a reader."""
+    locations: int = 1000
+    """Locations at which it may speak, and so follow what others leave there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +39,8 @@ class Limits:
     """Bytes of UTF-8 in the message of a note."""
     stream_messages: int = 100_000
     """Points or notes in one stream."""
+    live: LiveLimits | None = None
+    """For live streams; without them there is no live chat."""
 
 
 class RouteGuide:
@@ -87,10 +101,42 @@ class RouteGuide:
         """
         index = 0
         async for note in notes:
-            self._check_stream_length("notes", index)
-            self._check_length(note, index)
+            self._check_note(note, index)
             yield await self._notes.post(note)
             index += 1
+
+    async def live_chat(self, notes: AsyncIterator[RouteNote]) -> AsyncGenerator[Sequence[RouteNote], None]:
+        """As `route_chat`, and what others leave meanwhile where `notes` has spoken.
+
+        Each note of others goes out once, in the order of storing at its location; so a later note at a
+        location brings back only what has not gone out before, and never the stream's own notes.
+
+        Raises:
+            LiveChatOff: there are no limits for live streams.
+            FellBehind: the pages are read more slowly than others write.
+            NotesMissed: notes were dropped by retention before they could be sent.
+            InvalidInput, LimitExceeded: as in `route_chat`.
+        """
+        limits = self._limits.live
+        if limits is None:
+            raise LiveChatOff
+        spoken_at: set[Point] = set()
+
+        def check(note: RouteNote, index: int) -> None:
+            self._check_note(note, index)
+            spoken_at.add(note.location)
+            if len(spoken_at) > limits.locations:
+                bound = f"one live stream may speak at {limits.locations} locations at most"
+                raise LimitExceeded([FieldViolation(f"notes[{index}].location", bound)])
+
+        with closing(self._notes.follow(buffer=limits.waiting)) as feed:
+            async with aclosing(live_chat(notes, feed, check)) as pages:
+                async for page in pages:
+                    yield page
+
+    def _check_note(self, note: RouteNote, index: int) -> None:
+        self._check_stream_length("notes", index)
+        self._check_length(note, index)
 
     def _check_stream_length(self, what: str, received: int) -> None:
         if received >= self._limits.stream_messages:

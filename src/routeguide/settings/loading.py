@@ -18,7 +18,9 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 from routeguide.errors import SettingsError
 from routeguide.settings.access import AccessSettings
 from routeguide.settings.limits import LimitSettings
+from routeguide.settings.live import LiveSettings
 from routeguide.settings.names import PREFIX, unknown, variable
+from routeguide.settings.postgres import PostgresSettings
 from routeguide.settings.serving import ServingSettings
 from routeguide.settings.storage import StorageSettings
 from routeguide.settings.telemetry import TelemetrySettings
@@ -30,7 +32,9 @@ DOTENV = Path(".env")
 class Settings(
     TelemetrySettings,
     AccessSettings,
+    LiveSettings,
     LimitSettings,
+    PostgresSettings,
     StorageSettings,
     TlsSettings,
     ServingSettings,
@@ -78,7 +82,8 @@ def source_of(field: str, flags: Mapping[str, Any]) -> str:
 def masked(value: object) -> str:
     """A setting's value as text that may be shown: secrets and the passwords of URLs are hidden."""
     text = re.sub(r"(https?://)[^/:@]+@", r"\1****@", str(value))  # a token may stand there alone
-    return re.sub(r"(://[^/:@]*:)[^@]*@", r"\1****@", text)
+    text = re.sub(r"(://[^/:@]*:)[^@]*@", r"\1****@", text)
+    return re.sub(r"([?&](ssl)?password=)[^&]*", r"\1****", text)
 
 
 def _dotenv_names() -> list[str]:

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from routeguide.settings.concern import Concern
 
-_STORAGE_URL = re.compile(r"memory://|sqlite:///[^?#]+")
+_STORAGE_URL = re.compile(r"memory://|sqlite:///[^?#]+|postgresql://\S*")
 
 
 class StorageSettings(Concern):
@@ -14,13 +14,13 @@ class StorageSettings(Concern):
 
     storage_url: str = Field(
         "sqlite:///data/routeguide.db",
-        description="Where features and notes are kept: memory://, sqlite:///relative or sqlite:////absolute.",
+        description="Where features and notes are kept: memory://, sqlite:///FILE or postgresql://HOST/DATABASE.",
     )
     storage_timeout: float = Field(
-        5.0,
+        4.0,
         gt=0,
         le=60,
-        description="Seconds that a statement waits for a database that somebody else has locked.",
+        description="Seconds that SQLite waits for a lock, and that an operation on PostgreSQL may take.",
     )
     auto_migrate: bool = Field(
         False,
@@ -48,7 +48,10 @@ class StorageSettings(Concern):
     @classmethod
     def _storage_url_is_known(cls, value: str) -> str:
         if not _STORAGE_URL.fullmatch(value):
-            raise ValueError("must be memory://, sqlite:///relative/path or sqlite:////absolute/path")
+            raise ValueError(
+                "must be memory://, sqlite:///relative/path, sqlite:////absolute/path"
+                " or postgresql://user@host:port/database"
+            )
         return value
 
     @property

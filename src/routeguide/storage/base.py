@@ -94,6 +94,50 @@ class NoteRepository(ABC):
     async def count(self) -> int:
         """How many notes are kept."""
 
+    @abstractmethod
+    def follow(self, *, buffer: int) -> "LiveFeed":
+        """A feed through which one live stream posts and hears; close it.
+
+        Args:
+            buffer: notes of others that may wait to be taken.
+
+        Raises:
+            StorageClosed
+        """
+
+
+class LiveFeed(ABC):
+    """One live stream's notes: its own go out through it, those of others come in.
+
+    Every note that others store at a location where this feed has posted is given out exactly once, in
+    the order in which they were stored there, by `post` or by `take`. Its own notes are never given out. It
+    follows a location from its first note there on.
+
+    After any error the feed gives out nothing more. Besides the errors of the store there are `FellBehind`,
+    when more notes wait than fit the buffer, and `NotesMissed`, when retention may have dropped
+    notes before they could be given out: what cannot be given out is told, never left out in silence.
+    """
+
+    @abstractmethod
+    async def post(self, note: RouteNote) -> Sequence[RouteNote]:
+        """Stores `note`; returns what waits to be given out, and then what this feed lacks of the past.
+
+        For the first note at a location that is every kept note there; later ones find it given out but
+        for what arrived since. One call at a time; a feed whose `post` was cancelled can only be closed.
+        """
+
+    @abstractmethod
+    async def ready(self) -> None:
+        """Returns when `take` has something to give or to raise. Safe to cancel: it takes nothing."""
+
+    @abstractmethod
+    def take(self) -> Sequence[RouteNote]:
+        """What waits to be given out, in order; perhaps nothing."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stops following; idempotent."""
+
 
 class Storage(ABC):
     """An open store. Whoever opens it closes it, after the last call has returned."""

@@ -12,7 +12,15 @@ from typing import NamedTuple
 
 from routeguide.domain.models import Feature, Point, Rectangle, RouteNote
 from routeguide.errors import StorageClosed
-from routeguide.storage.base import FeatureRepository, ImportResult, NoteRepository, Retention, Storage
+from routeguide.storage.base import (
+    FeatureRepository,
+    ImportResult,
+    LiveFeed,
+    NoteRepository,
+    Retention,
+    Storage,
+)
+from routeguide.storage.live import LiveNotes, Posting, Stored
 from routeguide.storage.strip_index import StripIndex
 
 _PAGE = 256
@@ -119,9 +127,31 @@ class MemoryNoteRepository(NoteRepository):
         # A plain dict would search from its first entry ever for the oldest one that is left.
         self._kept: OrderedDict[int, _KeptNote] = OrderedDict()
         self._at: dict[Point, deque[_KeptNote]] = {}
+        self._live = LiveNotes()
 
     async def post(self, note: RouteNote) -> Sequence[RouteNote]:
+        return await self._post(Posting(note))
+
+    def follow(self, *, buffer: int) -> LiveFeed:
+        return self._live.open_feed(self._post, buffer=buffer)
+
+    async def count(self) -> int:
         self._is_open.check()
+        self._drop_outdated(self._clock())
+        return len(self._kept)
+
+    def close(self) -> None:
+        """Ends the feeds."""
+        self._live.close()
+
+    async def _post(self, posting: Posting) -> Sequence[RouteNote]:
+        self._is_open.check()
+        earlier = self._store(posting.note)
+        if self._live.concerned([posting]):
+            self._live.publish([Stored(self._posted, *posting, earlier)])
+        return earlier
+
+    def _store(self, note: RouteNote) -> Sequence[RouteNote]:
         now = self._clock()
         self._drop_outdated(now)
         here = self._at.setdefault(note.location, deque())
@@ -134,11 +164,6 @@ class MemoryNoteRepository(NoteRepository):
         if len(self._kept) > self._retention.total:
             self._drop(self._oldest())
         return earlier
-
-    async def count(self) -> int:
-        self._is_open.check()
-        self._drop_outdated(self._clock())
-        return len(self._kept)
 
     def _drop_outdated(self, now: float) -> None:
         if self._retention.max_age:
@@ -160,6 +185,8 @@ class MemoryNoteRepository(NoteRepository):
 class MemoryStorage(Storage):
     """A store that lives as long as the process."""
 
+    notes: MemoryNoteRepository
+
     def __init__(self, retention: Retention, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._is_open = _Open()
         self.features = MemoryFeatureRepository(self._is_open)
@@ -170,3 +197,4 @@ class MemoryStorage(Storage):
 
     async def close(self) -> None:
         self._is_open.closed = True
+        self.notes.close()

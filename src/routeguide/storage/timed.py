@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequen
 from contextlib import aclosing, contextmanager
 
 from routeguide.domain.models import Feature, Point, Rectangle, RouteNote
-from routeguide.storage.base import FeatureRepository, ImportResult, NoteRepository, Storage
+from routeguide.storage.base import FeatureRepository, ImportResult, LiveFeed, NoteRepository, Storage
 
 Record = Callable[[str, float], None]
 """Is told the name of an operation and the seconds that it took, whether it succeeded or not."""
@@ -72,6 +72,30 @@ class _TimedNotes(NoteRepository):
     async def count(self) -> int:
         with _timed(self._record, "notes.count"):
             return await self._notes.count()
+
+    def follow(self, *, buffer: int) -> LiveFeed:
+        return _TimedFeed(self._notes.follow(buffer=buffer), self._record)
+
+
+class _TimedFeed(LiveFeed):
+    """Posting is an operation of the store; hearing is waiting for others."""
+
+    def __init__(self, feed: LiveFeed, record: Record) -> None:
+        self._feed = feed
+        self._record = record
+
+    async def post(self, note: RouteNote) -> Sequence[RouteNote]:
+        with _timed(self._record, "notes.post"):
+            return await self._feed.post(note)
+
+    async def ready(self) -> None:
+        await self._feed.ready()
+
+    def take(self) -> Sequence[RouteNote]:
+        return self._feed.take()
+
+    def close(self) -> None:
+        self._feed.close()
 
 
 @contextmanager

@@ -7,13 +7,15 @@ any two notes, whichever processes write them, exactly one transaction sees the 
 
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from operator import itemgetter
+from typing import NamedTuple
 
 from routeguide.domain.models import Point, RouteNote
-from routeguide.storage.base import NoteRepository, Retention
+from routeguide.storage.base import LiveFeed, NoteRepository, Retention
 from routeguide.storage.coalescing import Coalescer
+from routeguide.storage.live import LiveNotes, Posting, Stored
 from routeguide.storage.sqlite import statements
 from routeguide.storage.sqlite.connection import SqliteConnection, transaction
 
@@ -28,6 +30,16 @@ _HOUSEKEEPING = 256
 
 _Coordinates = tuple[int, int]
 _Row = tuple[int, int, int, int, str]
+
+
+class _Committed(NamedTuple):
+    """What one transaction found and stored."""
+
+    rows: Sequence[_Row]
+    """The notes that were there before, in the order of storing."""
+    first: int
+    """The number of the first note that was stored; the others follow it without a gap."""
+    replies: Sequence[Sequence[RouteNote]]
 
 
 class SqliteNoteRepository(NoteRepository):
@@ -45,23 +57,30 @@ class SqliteNoteRepository(NoteRepository):
         self._retention = retention
         self._clock = clock
         max_batch = max(1, min(_BATCH, _BATCH_READ // retention.per_location))
-        self._poster: Coalescer[RouteNote, Sequence[RouteNote]] = Coalescer(
-            self._post_all, max_batch=max_batch
-        )
+        self._poster: Coalescer[Posting, Sequence[RouteNote]] = Coalescer(self._post_all, max_batch=max_batch)
+        self._live = LiveNotes()
 
     async def post(self, note: RouteNote) -> Sequence[RouteNote]:
-        return await self._poster.submit(note)
+        return await self._poster.submit(Posting(note))
+
+    def follow(self, *, buffer: int) -> LiveFeed:
+        return self._live.open_feed(self._poster.submit, buffer=buffer)
 
     async def count(self) -> int:
         return await self._reader.run(_count)
 
     async def close(self) -> None:
-        """Refuses whoever waits; the connections belong to whoever opened them."""
+        """Refuses whoever waits and ends the feeds; the connections belong to whoever opened them."""
         await self._poster.close()
+        self._live.close()
 
-    async def _post_all(self, notes: Sequence[RouteNote]) -> Sequence[Sequence[RouteNote]]:
+    async def _post_all(self, postings: Sequence[Posting]) -> Sequence[Sequence[RouteNote]]:
+        notes = [posting.note for posting in postings]
         unit = partial(_post_all, notes=notes, retention=self._retention, clock=self._clock)
-        return await self._writer.run(unit)
+        committed = await self._writer.run(unit)
+        if concerned := self._live.concerned(postings):
+            self._live.publish(_stored(committed, postings, concerned))
+        return committed.replies
 
 
 def _post_all(
@@ -69,14 +88,29 @@ def _post_all(
     notes: Sequence[RouteNote],
     retention: Retention,
     clock: Callable[[], float],
-) -> Sequence[Sequence[RouteNote]]:
+) -> _Committed:
     with transaction(connection):
         now = int(clock() * 1000)
         oldest = now - int(retention.max_age * 1000) if retention.max_age else None
         rows = _stored_at(connection, {note.location: None for note in notes})
-        _insert(connection, notes, now)
+        first = _insert(connection, notes, now)
         _drop_old(connection, _crowded(rows, notes, retention), retention, oldest)
-    return _replies(notes, rows, retention, oldest)
+    return _Committed(rows, first, _replies(notes, rows, retention, oldest))
+
+
+def _stored(
+    committed: _Committed, postings: Sequence[Posting], concerned: Collection[Point]
+) -> Iterator[Stored]:
+    """What lies at the `concerned` locations; older notes too, for another process may have left them."""
+    places = {(location.latitude, location.longitude): location for location in concerned}
+    for latitude, longitude, number, _, message in committed.rows:
+        if location := places.get((latitude, longitude)):
+            yield Stored(number, RouteNote(location, message))
+    for number, (posting, earlier) in enumerate(
+        zip(postings, committed.replies, strict=True), committed.first
+    ):
+        if posting.note.location in concerned:
+            yield Stored(number, *posting, earlier)
 
 
 def _stored_at(connection: sqlite3.Connection, locations: Collection[Point]) -> Sequence[_Row]:
@@ -87,13 +121,16 @@ def _stored_at(connection: sqlite3.Connection, locations: Collection[Point]) -> 
     return rows
 
 
-def _insert(connection: sqlite3.Connection, notes: Sequence[RouteNote], now: int) -> None:
+def _insert(connection: sqlite3.Connection, notes: Sequence[RouteNote], now: int) -> int:
+    """The number of the first of `notes`. They get consecutive ones: the newest note is never dropped."""
     values = [
         value
         for note in notes
         for value in (note.location.latitude, note.location.longitude, note.message, now)
     ]
-    connection.execute(statements.insert_notes(len(notes)), values)
+    last = connection.execute(statements.insert_notes(len(notes)), values).lastrowid
+    assert last is not None  # noqa: S101  # an INSERT has one; tells mypy so
+    return last - len(notes) + 1
 
 
 def _replies(

@@ -1,0 +1,98 @@
+"""A store in a PostgreSQL database: how it is opened, and how it is closed."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+
+from routeguide.storage.base import Retention, Storage
+from routeguide.storage.live import LiveNotes
+from routeguide.storage.migrations import Migration, known_migrations
+from routeguide.storage.postgres import statements
+from routeguide.storage.postgres.connections import Connections
+from routeguide.storage.postgres.features import PostgresFeatureRepository
+from routeguide.storage.postgres.listening import listener_for
+from routeguide.storage.postgres.live import LiveExchange
+from routeguide.storage.postgres.notes import PostgresNoteRepository
+from routeguide.storage.postgres.opening import Database
+from routeguide.storage.postgres.options import PostgresOptions
+from routeguide.storage.postgres.schema import prepare_schema
+
+
+class PostgresStorage(Storage):
+    """Repositories that share a pool of connections."""
+
+    features: PostgresFeatureRepository
+    notes: PostgresNoteRepository
+
+    def __init__(
+        self, connections: Connections, notes: PostgresNoteRepository, exchange: LiveExchange | None
+    ) -> None:
+        self.features = PostgresFeatureRepository(connections)
+        self.notes = notes
+        self._exchange = exchange
+        self._connections = connections
+        self._closing: asyncio.Task[None] | None = None
+
+    async def check(self) -> None:
+        async with self._connections.connection() as connection:
+            await connection.execute(statements.LOCK_SOMETHING)
+
+    async def close(self) -> None:
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name="close PostgreSQL storage")
+        # Shielded, because a closer that is cancelled must not leave connections behind.
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        try:
+            if self._exchange is not None:
+                await self._exchange.close()
+            await self.features.close()
+            await self.notes.close()
+        finally:
+            await self._connections.close()
+
+
+async def open_postgres(
+    database: Database,
+    *,
+    retention: Retention,
+    auto_migrate: bool = False,
+    migrations: Sequence[Migration] | None = None,
+    clock: Callable[[], float] = time.time,
+) -> PostgresStorage:
+    """Opens `database`, which has to be there; its tables are made where it is empty.
+
+    Args:
+        migrations: those that ship with the code, unless given.
+        clock: seconds since 1970; tells the age of notes.
+
+    Raises:
+        StorageUnusable, SchemaBehind, SchemaAhead, StorageUnavailable, StorageFull: each says what
+            to do. Nothing stays open.
+    """
+    known = known_migrations("postgres") if migrations is None else migrations
+    async with AsyncExitStack() as stack:
+        connections = await database.connect()
+        stack.push_async_callback(connections.close)
+        with database.errors_for_its_operator():
+            await prepare_schema(connections, known, auto_migrate=auto_migrate)
+            live = LiveNotes(dense=True)
+            exchange = _exchange(connections, live, retention, database.options)
+            notes = PostgresNoteRepository(connections, retention, clock, live, exchange)
+            storage = PostgresStorage(connections, notes, exchange)
+            await storage.check()  # a database that cannot be written is found out now, not later
+        if exchange is not None:
+            exchange.start(listener_for(database.url, database.options))
+        stack.pop_all()
+        return storage
+
+
+def _exchange(
+    connections: Connections, live: LiveNotes, retention: Retention, options: PostgresOptions
+) -> LiveExchange | None:
+    """None where there is no live chat: then storing notes announces nothing."""
+    if not options.live_chat:
+        return None
+    return LiveExchange(connections, live, per_location=retention.per_location)

@@ -1,0 +1,210 @@
+"""Live notes between stores on one database, each as a server of its own opens it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
+from typing import Any
+
+import asyncpg
+import pytest
+
+from routeguide.domain.models import Point, RouteNote
+from routeguide.errors import NotesMissed, StorageUnavailable
+from routeguide.storage import open_storage
+from routeguide.storage.base import LiveFeed, Retention, Storage
+from routeguide.storage.postgres.listening import CHANNEL
+from routeguide.storage.postgres.options import PostgresOptions
+from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
+from tests.support.pgbouncer import running_pgbouncer
+from tests.support.postgres import Cluster, administer, running_cluster
+
+HERE, THERE = Point(1, 2), Point(-900_000_000, -1_800_000_000)
+DEADLINE = 30.0
+
+OpenServer = Callable[..., AbstractAsyncContextManager[Storage]]
+
+
+@pytest.fixture
+def open_server(postgres_url: str) -> OpenServer:
+    @asynccontextmanager
+    async def opened(
+        per_location: int = 1000, url: str = postgres_url, **options: Any
+    ) -> AsyncGenerator[Storage, None]:
+        given = PostgresOptions(**({"live_chat": True} | options))
+        retention = Retention(per_location=per_location)
+        async with open_storage(url, retention=retention, timeout=10, postgres=given) as storage:
+            yield storage
+
+    return opened
+
+
+def note(message: str, location: Point = HERE) -> RouteNote:
+    return RouteNote(location, message)
+
+
+async def heard(feed: LiveFeed, number: int) -> list[str]:
+    messages: list[str] = []
+    async with asyncio.timeout(DEADLINE):
+        while len(messages) < number:
+            await feed.ready()
+            messages += [each.message for each in feed.take()]
+    return messages
+
+
+async def leave(server: Storage, texts: str, location: Point = HERE) -> None:
+    for text in texts:
+        await server.notes.post(note(text, location))
+
+
+async def leave_at_last(server: Storage, text: str) -> None:
+    """Leaves a note as soon as the server has found the database again."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            with suppress(StorageUnavailable):
+                return await leave(server, text)
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def looking_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what comes was announced: looks are further apart than tests are long."""
+    monkeypatch.setattr("routeguide.storage.postgres.live._LOOK", 10 * DEADLINE)
+
+
+@pytest.mark.usefixtures("looking_rarely")
+async def test_what_another_server_stores_is_announced(open_server: OpenServer) -> None:
+    async with open_server() as one, open_server() as other:
+        with closing(one.notes.follow(buffer=100)) as feed:
+            await feed.post(note("mine"))
+            await leave(other, "abc")
+            await leave(other, "x", THERE)
+            assert await heard(feed, 3) == ["a", "b", "c"]
+            assert [each.message for each in await feed.post(note("mine", THERE))] == ["x"]
+            await leave(one, "d", THERE)
+            assert await heard(feed, 1) == ["d"]
+
+
+@pytest.mark.usefixtures("looking_rarely")
+async def test_a_lost_listener_catches_up(open_server: OpenServer, postgres_cluster: Cluster) -> None:
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%listening'"
+    async with open_server() as one, open_server() as other:
+        with closing(one.notes.follow(buffer=100)) as feed:
+            await feed.post(note("mine"))
+            for text in "abc":
+                await administer(postgres_cluster, cut)
+                await leave(other, text)
+                assert await heard(feed, 1) == [text]
+
+
+async def test_looks_alone_bring_everything(open_server: OpenServer) -> None:
+    """Behind a pooler there is nothing to listen on."""
+    async with open_server(pooler=True) as one, open_server(live_chat=False) as other:
+        with closing(one.notes.follow(buffer=100)) as feed:
+            await feed.post(note("mine"))
+            await leave(other, "abc")
+            assert await heard(feed, 3) == ["a", "b", "c"]
+
+
+@pytest.mark.usefixtures("looking_rarely")
+async def test_past_the_pooler_there_is_something_to_listen_on(
+    open_server: OpenServer, postgres_url: str
+) -> None:
+    async with open_server(pooler=True, listen_url=postgres_url) as one, open_server(pooler=True) as other:
+        with closing(one.notes.follow(buffer=100)) as feed:
+            await feed.post(note("mine"))
+            await leave(other, "abc")
+            assert await heard(feed, 3) == ["a", "b", "c"]
+
+
+@pytest.mark.usefixtures("looking_rarely")
+async def test_announcements_pass_a_pooler(
+    open_server: OpenServer, postgres_cluster: Cluster, postgres_url: str
+) -> None:
+    with running_pgbouncer(postgres_cluster) as port:
+        pooled = {"pooler": True, "listen_url": postgres_url}
+        url = postgres_cluster.url_of(postgres_url.rpartition("/")[2], port=port)
+        async with open_server(url=url, **pooled) as one, open_server(url=url, **pooled) as other:
+            with closing(one.notes.follow(buffer=100)) as feed:
+                await feed.post(note("mine"))
+                await leave(other, "abc")
+                assert await heard(feed, 3) == ["a", "b", "c"]
+
+
+async def test_a_restart_of_the_database_delays_and_loses_nothing() -> None:
+    retention, options = Retention(per_location=1000), PostgresOptions(live_chat=True)
+    with running_cluster() as cluster:
+        async with (
+            open_storage(cluster.url, retention=retention, timeout=10, postgres=options) as one,
+            open_storage(cluster.url, retention=retention, timeout=10, postgres=options) as other,
+        ):
+            with closing(one.notes.follow(buffer=100)) as feed:
+                await feed.post(note("mine"))
+                await leave(other, "abc")
+                cluster.stop()
+                cluster.start()
+                await leave_at_last(other, "d")
+                assert await heard(feed, 4) == ["a", "b", "c", "d"]
+
+
+async def test_notes_that_retention_dropped_too_early_are_missed_aloud(open_server: OpenServer) -> None:
+    async with open_server(per_location=2, pooler=True) as one, open_server(per_location=2) as other:
+
+        async def keep_hearing() -> None:
+            with closing(one.notes.follow(buffer=100)) as feed:
+                await feed.post(note("mine"))
+                while True:  # a look may come in between
+                    await leave(other, "abcdefgh")
+                    await heard(feed, 1)
+
+        with pytest.raises(NotesMissed):
+            async with asyncio.timeout(DEADLINE):
+                await keep_hearing()
+
+
+async def test_a_server_without_live_chat_announces_nothing(
+    open_server: OpenServer, postgres_url: str
+) -> None:
+    said: asyncio.Queue[str] = asyncio.Queue()
+    listener = await asyncpg.connect(postgres_url)
+    await listener.add_listener(
+        CHANNEL, lambda _connection, _pid, _channel, payload: said.put_nowait(payload)
+    )
+    async with open_server(live_chat=False) as silent, open_server() as telling:
+        await leave(silent, "abc", HERE)
+        await leave(telling, "x", THERE)
+        async with asyncio.timeout(DEADLINE):
+            assert (await said.get()).endswith(f" {THERE}")
+    await listener.close()
+
+
+@pytest.mark.usefixtures("looking_rarely")
+async def test_rubbish_on_the_channel_does_no_harm(open_server: OpenServer, postgres_url: str) -> None:
+    anybody = await asyncpg.connect(postgres_url)
+    async with open_server() as one, open_server() as other:
+        with closing(one.notes.follow(buffer=100)) as feed:
+            await feed.post(note("mine"))
+            for rubbish in ("", " ", "x 1", "x 1,2,3", "x a,b", "x 900000001,0", f"x {'9' * 5000},1"):
+                await anybody.execute("SELECT pg_notify($1, $2)", CHANNEL, rubbish)
+            await leave(other, "a")
+            assert await heard(feed, 1) == ["a"]
+    await anybody.close()
+
+
+async def test_many_servers_and_feeds_agree_on_one_order(open_server: OpenServer) -> None:
+    """Every feed speaks and hears through its own server; each lacks only its own notes, in the one order."""
+    notes_each, feeds_each = 20, 3
+    async with open_server() as one, open_server() as two, open_server() as three:
+        servers = [server for server in (one, two, three) for _ in range(feeds_each)]
+        expected = (len(servers) - 1) * notes_each
+
+        async def talk(name: int, server: Storage) -> list[str]:
+            given: list[str] = []
+            with closing(server.notes.follow(buffer=1000)) as feed:
+                for each in range(notes_each):
+                    given += [reply.message for reply in await feed.post(note(f"{name}.{each}"))]
+                return given + await heard(feed, expected - len(given))
+
+        given = await asyncio.gather(*(talk(name, server) for name, server in enumerate(servers)))
+        order = [each.message for each in await one.notes.post(note("?"))]
+    for name, messages in enumerate(given):
+        assert messages == [each for each in order if not each.startswith(f"{name}.")]

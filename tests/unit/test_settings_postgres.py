@@ -1,0 +1,59 @@
+"""Settings of PostgreSQL: what they refuse, what they hide, and how they reach the storage."""
+
+import pytest
+
+from routeguide.errors import SettingsError
+from routeguide.server.storage_options import postgres_options
+from routeguide.settings import Settings, masked
+from routeguide.storage.postgres.options import PostgresOptions
+
+
+def test_both_have_the_same_defaults() -> None:
+    assert postgres_options(Settings()) == PostgresOptions()
+
+
+def test_settings_reach_the_storage() -> None:
+    options = postgres_options(Settings(postgres_pool_size=3, postgres_tls_mode="verify-full"))
+    assert (options.pool_size, options.tls_mode) == (3, "verify-full")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://",
+        "postgresql:///routeguide",
+        "postgresql://user:pass@one:5432,two:5432/routeguide?target_session_attrs=read-write",
+    ],
+)
+def test_urls_of_postgresql(url: str) -> None:
+    assert Settings(storage_url=url).storage_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:se/cret@host/db",
+        "postgresql://host/db?user=me&password=se/cret",
+        "postgresql://host/db?sslpassword=se/cret&sslmode=require",
+    ],
+)
+def test_no_password_is_shown(url: str) -> None:
+    assert "se/cret" in url
+    assert masked(url) == url.replace("se/cret", "****")
+
+
+def test_a_refused_url_does_not_show_its_password() -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.load({"storage_url": "postgres://user:secret@host/db"})
+    assert "secret" not in str(raised.value)
+    assert "ROUTEGUIDE_STORAGE_URL: must be" in str(raised.value)
+
+
+@pytest.mark.parametrize("mode", ["", "disable", "allow", "prefer", "require"])
+def test_an_authority_is_of_use_only_to_those_who_verify(mode: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.load({"postgres_tls_ca_file": "ca.pem", "postgres_tls_mode": mode})
+    assert raised.value.problems == (
+        "ROUTEGUIDE_POSTGRES_TLS_CA_FILE: certificates are not verified;"
+        " set ROUTEGUIDE_POSTGRES_TLS_MODE to verify-full or verify-ca",
+    )
