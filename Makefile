@@ -66,6 +66,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 .PHONY: lock
 lock: $(READY) ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
 	$(LOCK) $(ARGS) --output-file requirements/runtime.lock pyproject.toml --extra telemetry
+	$(LOCK) $(ARGS) --output-file requirements/build.lock --group build
 	$(LOCK) $(ARGS) --constraint requirements/runtime.lock --output-file requirements/dev.lock pyproject.toml --extra telemetry --group dev
 
 .PHONY: clean
