@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import grpc
 
-from tests.support.balancer import Balancer
 from tests.support.wire import DEADLINE, Stub, drained, note, point, rectangle
 
 NEW_JERSEY = rectangle(400000000, -750000000, 420000000, -730000000)
@@ -42,10 +41,10 @@ MIX: Sequence[Rpc] = [*[get_feature] * 7, list_features, record_route, route_cha
 class MixedLoad:
     """Starts `rate` calls a second until it is stopped."""
 
-    def __init__(self, balancer: Balancer, *, rate: float, seed: int) -> None:
+    def __init__(self, next_stub: Callable[[], Stub], *, rate: float, seed: int) -> None:
         self.ended: Counter[str] = Counter()
         """How calls ended: ok, or the RPC and its status."""
-        self._balancer = balancer
+        self._next_stub = next_stub
         self._interval = 1 / rate
         self._random = random.Random(seed)  # noqa: S311  # repeatable, not secret
         self._calls: set[asyncio.Task[None]] = set()
@@ -68,7 +67,7 @@ class MixedLoad:
 
     async def _call(self, rpc: Rpc) -> None:
         try:
-            await rpc(self._balancer.next_stub())
+            await rpc(self._next_stub())
         except grpc.aio.AioRpcError as error:
             self.ended[f"{rpc.__name__}: {error.code().name}: {error.details()}"] += 1
         except AssertionError as error:
