@@ -44,6 +44,7 @@ check: $(READY) ## format, lint, types, layers, settings, wire contract, generat
 	$(BIN)/lint-imports
 	$(BIN)/pytest --quiet --no-header tests/unit/test_env_example.py
 	$(BIN)/hadolint docker/Dockerfile
+	PYTHONPATH=. $(BIN)/cfn-lint
 	$(BIN)/buf lint
 	$(BIN)/buf breaking --against proto/frozen/route_guide.binpb
 	@rm -rf $(VENV)/generated
