@@ -88,7 +88,7 @@ async def balancer(folder: Path, parameters: Parameters) -> AsyncGenerator[Balan
     (folder / "envoy.json").write_text(json.dumps(configuration(parameters), indent=1))
     _write_targets(folder, parameters, ())
     process = await asyncio.create_subprocess_exec(
-        _program(),
+        envoy_program(),
         *("--config-path", "envoy.json", "--admin-address-path", _ADMIN_FILE),
         # One worker: round robin is each worker's own, and so exact. It serves thousands of calls a second.
         *("--concurrency", "1", "--use-dynamic-base-id", "--log-level", "error"),
@@ -110,7 +110,7 @@ def _write_targets(folder: Path, parameters: Parameters, targets: Sequence[Targe
     draft.replace(folder / TARGETS_FILE)
 
 
-def _program() -> str:
+def envoy_program() -> str:
     """Raises RuntimeError: it is not installed."""
     beside = Path(sys.executable).parent / "envoy"
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("envoy")

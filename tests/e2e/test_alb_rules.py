@@ -77,9 +77,7 @@ async def test_the_headers_that_an_alb_adds(tmp_path: Path) -> None:
     plain, own = scripted.metadata
     assert re.fullmatch(rf"Root={TRACE.pattern}", plain["x-amzn-trace-id"])
     client = plain["x-forwarded-for"]
-    assert ip_address(
-        client
-    )  # which of this machine's, is Envoy's choice: it never writes that of the loopback
+    ip_address(client)  # which of this machine's is Envoy's choice: it never writes that of the loopback
     assert plain["x-forwarded-proto"] == "https"
     assert "x-request-id" not in plain
     assert re.fullmatch(rf"Self={TRACE.pattern};Root=1-mine", own["x-amzn-trace-id"])

@@ -54,8 +54,8 @@ def failure_of(
         sentence = _sentence(error, target, channel, deadline)
     else:
         sentence = f"cannot connect to {target}: {obstacle}"
-    never_connected = obstacle is not None or channel is grpc.ChannelConnectivity.TRANSIENT_FAILURE
-    interrupted = is_made_here(error) or (code is grpc.StatusCode.UNAVAILABLE and not never_connected)
+    connected = obstacle is None and channel is not grpc.ChannelConnectivity.TRANSIENT_FAILURE
+    interrupted = _was_cut(error) or (connected and code is grpc.StatusCode.UNAVAILABLE)
     return RpcFailed(sentence, code, message, _violations(error), interrupted=interrupted)
 
 
@@ -63,6 +63,11 @@ def is_made_here(error: grpc.aio.AioRpcError) -> bool:
     """Whether it is an INTERNAL that no server sent, for servers add metadata: grpc makes it of a stream that
     was reset, and of a write that failed."""
     return error.code() is grpc.StatusCode.INTERNAL and not error.trailing_metadata()
+
+
+def _was_cut(error: grpc.aio.AioRpcError) -> bool:
+    """Whether the stream was reset; CANCELLED is what a server that stops says to a call that comes too late."""
+    return is_made_here(error) or error.code() is grpc.StatusCode.CANCELLED
 
 
 def _sentence(

@@ -61,6 +61,10 @@ class ReconnectingChat:
     ) -> None:
         await self._chat.__aexit__(kind, error, trace)
 
+    async def connected(self) -> None:
+        """As `RouteChat.connected`, of the call there is at the moment."""
+        await self._chat.connected()
+
     async def send(self, note: RouteNote) -> None:
         """Sends one note, on the next call where there is none at the moment.
 
