@@ -56,7 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
 
 
 def test_it_is_healthy_by_its_own_command(server: Container) -> None:
-    assert server.is_healthy()
+    assert server.becomes_healthy()
 
 
 def test_it_has_no_rights(server: Container) -> None:
@@ -106,7 +106,7 @@ def start_time(server: Container) -> float:
 
 
 async def test_it_drains_and_exits_with_0() -> None:
-    with container("--env=ROUTEGUIDE_DRAIN_DELAY=10") as server:
+    with container("--env=ROUTEGUIDE_DRAIN_DELAY=15") as server:
         async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
             await channel.channel_ready()
             stopping = asyncio.create_task(asyncio.to_thread(server.stop))
@@ -148,7 +148,7 @@ async def test_it_serves_where_there_is_no_ipv6(tmp_path: Path) -> None:
             "import socket\ntry: socket.socket(socket.AF_INET6)\nexcept OSError as error: print(error.errno)"
         )
         assert server.python(asked) == "97"
-        assert server.is_healthy()
+        assert server.becomes_healthy()
         assert await chat(server, "over IPv4") == []
 
 
