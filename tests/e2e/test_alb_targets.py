@@ -59,7 +59,7 @@ async def answered(load: MixedLoad, count: int) -> None:
 
 
 async def answered_in_a_row(stub: Stub, count: int) -> None:
-    """Waits until so many calls have been answered, of which every other would go to a target that is gone."""
+    """Waits until so many calls are answered, of which every other would go to a target that is gone."""
     row = 0
     async with asyncio.timeout(PATIENCE):
         while row < count:

@@ -66,7 +66,7 @@ def is_made_here(error: grpc.aio.AioRpcError) -> bool:
 
 
 def _was_cut(error: grpc.aio.AioRpcError) -> bool:
-    """Whether the stream was reset; CANCELLED is what a server that stops says to a call that comes too late."""
+    """Whether the stream was reset; a server that stops says CANCELLED to a call that comes too late."""
     return is_made_here(error) or error.code() is grpc.StatusCode.CANCELLED
 
 
