@@ -111,8 +111,11 @@ def _targets(parameters: Parameters, targets: Sequence[Target] | None) -> Config
         "name": _CLUSTER,
         "connect_timeout": "1s",
         "lb_policy": "ROUND_ROBIN",
-        # Only when all targets are unhealthy does an ALB send calls to all of them.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
+        "common_lb_config": {
+            # Only when all targets are unhealthy does an ALB send calls to all of them.
+            "healthy_panic_threshold": {"value": 1},
+            "update_merge_window": "0s",  # by default what it finds is acted upon a second later
+        },
         "typed_extension_protocol_options": http2_upstream(),
         "health_checks": [health_check(parameters.health)],
         # Calls of a target that is deregistered go on; one that fails its checks keeps what it has, too.
