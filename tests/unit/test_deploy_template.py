@@ -1,5 +1,6 @@
 """What the template of the service comes to, for every branch of its conditions."""
 
+import copy
 import itertools
 import json
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from routeguide.settings import PREFIX, Settings
-from tests.support.cloudformation import DEPLOY, RefusedError, Stack, resolved, template
+from tests.support.cloudformation import DEPLOY, DanglingError, RefusedError, Stack, resolved, template
 from tests.support.deployments import (
     CERTIFICATE,
     DATABASE_SECRET,
@@ -60,6 +61,14 @@ def statements(stack: Stack, role: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_every_reference_is_to_something_that_is_created(name: str) -> None:
     assert deployed(name).resources
+
+
+def test_a_reference_to_nothing_would_be_noticed() -> None:
+    faulty = copy.deepcopy(SERVICE)
+    del faulty["Resources"]["DefaultRoute"]["Condition"]
+
+    with pytest.raises(DanglingError):
+        resolved(faulty, **REQUIRED, **EXISTING_NETWORK)
 
 
 def test_the_deployments_take_every_condition_and_branch_both_ways() -> None:
