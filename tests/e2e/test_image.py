@@ -48,10 +48,10 @@ def _image() -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
-    """With nothing in the folder that has the shell and every other program of Debian."""
+    """With nothing in the folder that has the shell and every other program of Debian, and no room in /tmp."""
     nothing = tmp_path_factory.mktemp("no_programs")
     nothing.chmod(0o755)
-    with container(f"--volume={nothing}:/usr/bin:ro") as running:
+    with container(f"--volume={nothing}:/usr/bin:ro", f"--volume={nothing}:/tmp:ro") as running:
         yield running
 
 
