@@ -48,7 +48,7 @@ def _image() -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
-    """With nothing in the folder that has the shell and every other program of Debian, and no room in /tmp."""
+    """With nothing in the folder that has the shell and all programs of Debian, and no room in /tmp."""
     nothing = tmp_path_factory.mktemp("no_programs")
     nothing.chmod(0o755)
     with container(f"--volume={nothing}:/usr/bin:ro", f"--volume={nothing}:/tmp:ro") as running:
