@@ -28,6 +28,10 @@ run: $(READY) ## serve on localhost:50051 (settings from the environment and .en
 demo: $(READY) ## walk through the four RPCs against a server of its own
 	@exec $(BIN)/routeguide demo
 
+.PHONY: alb
+alb: $(READY) ## two servers behind a balancer like AWS's, with TLS on localhost:50051
+	@exec $(BIN)/python -m alb $(ARGS)
+
 .PHONY: test
 test: $(READY) ## all tests; ARGS="-k notes" narrows them
 	$(BIN)/pytest $(ARGS)
@@ -39,6 +43,8 @@ check: $(READY) ## format, lint, types, layers, settings, wire contract, generat
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest --quiet --no-header tests/unit/test_env_example.py
+	$(BIN)/hadolint docker/Dockerfile
+	PYTHONPATH=. $(BIN)/cfn-lint
 	$(BIN)/buf lint
 	$(BIN)/buf breaking --against proto/frozen/route_guide.binpb
 	@rm -rf $(VENV)/generated
@@ -61,13 +67,29 @@ generate: $(READY) ## write src/routeguide/pb anew from proto/
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc --proto_path=proto \
 	  --python_out=$(OUT) --mypy_out=quiet:$(OUT) --grpc_python_out=$(OUT) --mypy_grpc_out=quiet:$(OUT) $(PROTOS)
 
+ENGINE ?= docker
+IMAGE  ?= routeguide
+.PHONY: image
+image: $(READY) ## build the container image, with ENGINE=docker or podman, as IMAGE=routeguide
+	BUILDAH_FORMAT=docker $(ENGINE) build --file docker/Dockerfile --tag $(IMAGE) $(ARGS) \
+	  --build-arg VERSION=$$($(BIN)/hatchling version) --build-arg REVISION=$$(git rev-parse HEAD) .
+
+SBOM ?= dist/sbom.cdx.json
+.PHONY: sbom
+sbom: $(READY) ## list what the image installs from PyPI, as CycloneDX
+	@mkdir -p $(dir $(SBOM))
+	@# It warns that a lock does not tell which of them are the project's own.
+	PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file $(SBOM) \
+	  requirements/runtime.lock
+
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
   --no-emit-index-url --no-emit-find-links
 .PHONY: lock
 lock: $(READY) ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
 	$(LOCK) $(ARGS) --output-file requirements/runtime.lock pyproject.toml --extra telemetry
+	$(LOCK) $(ARGS) --output-file requirements/build.lock --group build
 	$(LOCK) $(ARGS) --constraint requirements/runtime.lock --output-file requirements/dev.lock pyproject.toml --extra telemetry --group dev
 
 .PHONY: clean
 clean: ## remove what the commands above made, but not data/
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .alb dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -78,7 +78,7 @@ async def test_a_note_that_is_refused_ends_it(address: str) -> None:
         assert await screen.exit_code() == 1
 
 
-async def test_a_server_that_goes_away_ends_it_without_another_key() -> None:
+async def test_a_server_that_goes_away_is_told_without_another_key() -> None:
     async with AsyncExitStack() as stack:
         settings = Settings(listen="localhost:0", storage_url="memory://", stop_grace=0)
         server = await stack.enter_async_context(serving(settings))
@@ -90,9 +90,27 @@ async def test_a_server_that_goes_away_ends_it_without_another_key() -> None:
             await screen.expect("I was here")
             await stack.aclose()
 
+            await screen.expect("The connection was lost: ")
+            screen.type(CTRL_C)
+            assert await screen.exit_code() == 130
+    assert "Traceback" not in screen.shown
+
+
+async def test_with_a_deadline_there_is_one_call() -> None:
+    async with AsyncExitStack() as stack:
+        settings = Settings(listen="localhost:0", storage_url="memory://", stop_grace=0)
+        server = await stack.enter_async_context(serving(settings))
+        await leave(server.address, RouteNote(THERE, "I was here"))
+
+        async with terminal("chat", "--at", "0,0", "--target", server.address, "--deadline", "60") as screen:
+            await screen.expect(">")
+            screen.type("hello\r")
+            await screen.expect("I was here")
+            await stack.aclose()
+
             await screen.expect("Error: ")
             assert await screen.exit_code() == 1
-    assert "Traceback" not in screen.shown
+    assert "The connection was lost" not in screen.shown
 
 
 async def test_an_interrupted_program_does_not_wait_for_another_line(address: str) -> None:

@@ -120,7 +120,7 @@ async def replace_one_of_two(seed: int) -> None:
         server_process(storage_url="memory://", **times) as staying,
         balanced([leaving.address, staying.address], interval=INTERVAL, threshold=THRESHOLD) as balancer,
     ):
-        load = MixedLoad(balancer, rate=RATE, seed=seed)
+        load = MixedLoad(balancer.next_stub, rate=RATE, seed=seed)
         running = asyncio.create_task(load.run())
         await asyncio.sleep(0.5 + random.Random(seed).random() * INTERVAL)  # noqa: S311  # repeatable
         started = time.monotonic()

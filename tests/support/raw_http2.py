@@ -1,6 +1,7 @@
 """A client that speaks HTTP/2 as badly as a test wants it to: what no gRPC library would send."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -72,6 +73,11 @@ class RawClient:
         self._flush()
         return stream
 
+    @property
+    def streams_allowed(self) -> int | None:
+        """How many calls at the same time the server has said that it takes, once it has said anything."""
+        return self._h2.remote_settings.max_concurrent_streams
+
     def accept_nothing(self) -> None:
         """Gives the responses of later calls a window of zero."""
         self._h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
@@ -135,8 +141,8 @@ class RawClient:
 
 
 @asynccontextmanager
-async def raw_client(port: int) -> AsyncGenerator[RawClient, None]:
-    reader, writer = await asyncio.open_connection("localhost", port)
+async def raw_client(port: int, tls: ssl.SSLContext | None = None) -> AsyncGenerator[RawClient, None]:
+    reader, writer = await asyncio.open_connection("localhost", port, ssl=tls)
     try:
         yield RawClient(reader, writer)
     finally:

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, nullcontext
+from functools import partial
 
 import click
 from prompt_toolkit import PromptSession
@@ -13,6 +14,7 @@ from routeguide.cli.conversation import HELP, Conversation, note_json, note_text
 from routeguide.cli.lines import read_lines
 from routeguide.cli.output import format_option, place
 from routeguide.cli.points import GRAMMAR, PointType
+from routeguide.cli.reconnection import conversed
 from routeguide.cli.target import Server, deadline_option, server_options
 from routeguide.client import RouteGuideClient
 from routeguide.domain.models import Point
@@ -32,6 +34,9 @@ def chat(location: Point, server: Server, deadline: float | None, output: str, l
     A line that begins with a slash is a command: /at LAT,LON moves on, /quit or Ctrl-D ends, /help.
     With --live, notes that others leave at those places meanwhile come too, each once.
     Lines come from the terminal, or from standard input where that is none. As json: one note a line.
+
+    At a terminal, and without a deadline, a call that is cut is followed by another, and you are told what
+    may be lost.
     """
     asyncio.run(_chat(location, server, deadline, output, live))
 
@@ -40,7 +45,10 @@ async def _chat(location: Point, server: Server, deadline: float | None, output:
     interactive = output == "text" and sys.stdin.isatty() and sys.stdout.isatty()
     async with (
         RouteGuideClient(server.target, tls=server.tls, token=server.token) as client,
-        client.chat(live=live, deadline=deadline) as call,
+        # Each call would have the whole of a deadline, so with one there is one call.
+        conversed(
+            partial(client.chat, live=live, deadline=deadline), reconnects=interactive and deadline is None
+        ) as call,
     ):
         show = note_json if output == "json" else note_text
         conversation = Conversation(call, location, lambda note: click.echo(show(note)))

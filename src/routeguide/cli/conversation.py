@@ -9,7 +9,7 @@ import click
 
 from routeguide.cli.output import place, printable
 from routeguide.cli.points import parse_point
-from routeguide.client import RouteChat
+from routeguide.client import ReconnectingChat, RouteChat
 from routeguide.domain.models import Point, RouteNote
 from routeguide.errors import InvalidInput
 
@@ -19,7 +19,9 @@ HELP = "Each line is a note.  /at LAT,LON moves on  /quit or Ctrl-D ends  /help 
 class Conversation:
     """Leaves notes at a location, which moves with `/at`, and shows the replies."""
 
-    def __init__(self, chat: RouteChat, location: Point, show: Callable[[RouteNote], None]) -> None:
+    def __init__(
+        self, chat: RouteChat | ReconnectingChat, location: Point, show: Callable[[RouteNote], None]
+    ) -> None:
         self.location = location
         self._chat = chat
         self._show = show

@@ -2,7 +2,8 @@
 
 from routeguide.client.chat import RouteChat
 from routeguide.client.errors import RpcFailed
+from routeguide.client.reconnecting import ReconnectingChat
 from routeguide.client.route_guide import RouteGuideClient
 from routeguide.client.tls import ClientTls
 
-__all__ = ["ClientTls", "RouteChat", "RouteGuideClient", "RpcFailed"]
+__all__ = ["ClientTls", "ReconnectingChat", "RouteChat", "RouteGuideClient", "RpcFailed"]

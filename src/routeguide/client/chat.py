@@ -38,6 +38,17 @@ class RouteChat:
     ) -> None:
         self._call.cancel()
 
+    async def connected(self) -> None:
+        """Returns once the call has a connection; the server may still refuse it.
+
+        Raises:
+            RpcFailed: there is none to be had, or the call has ended.
+        """
+        try:
+            await self._call.wait_for_connection()
+        except grpc.aio.AioRpcError:
+            raise await self._notes.failure() from None
+
     async def send(self, note: RouteNote) -> None:
         """Sends one note; returns when it is on its way.
 

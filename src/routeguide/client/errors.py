@@ -21,6 +21,8 @@ class RpcFailed(RouteGuideError):
         code: grpc.StatusCode,
         message: str,
         violations: Iterable[FieldViolation] = (),
+        *,
+        interrupted: bool = False,
     ) -> None:
         super().__init__(sentence)
         self.code = code
@@ -28,6 +30,8 @@ class RpcFailed(RouteGuideError):
         """What the server said, or the RPC library where no server did."""
         self.violations = tuple(violations)
         """The fields of the request that the server names in google.rpc.BadRequest."""
+        self.interrupted = interrupted
+        """Whether the call was cut, on its way or by a server that cannot go on; another may do better."""
 
 
 def failure_of(
@@ -44,20 +48,32 @@ def failure_of(
     former leaves the channel ready. For the latter, `obstacle` is what was found to be in the way.
     """
     code, message = error.code(), error.details() or ""
-    if obstacle is None:
-        sentence = _sentence(code, message, target, channel, deadline)
+    if is_made_here(error):
+        sentence = f"the call to {target} was cut on its way ({message})"
+    elif obstacle is None:
+        sentence = _sentence(error, target, channel, deadline)
     else:
         sentence = f"cannot connect to {target}: {obstacle}"
-    return RpcFailed(sentence, code, message, _violations(error))
+    connected = obstacle is None and channel is not grpc.ChannelConnectivity.TRANSIENT_FAILURE
+    interrupted = _was_cut(error) or (connected and code is grpc.StatusCode.UNAVAILABLE)
+    return RpcFailed(sentence, code, message, _violations(error), interrupted=interrupted)
+
+
+def is_made_here(error: grpc.aio.AioRpcError) -> bool:
+    """Whether it is an INTERNAL that no server sent, for servers add metadata: grpc makes it of a stream that
+    was reset, and of a write that failed."""
+    return error.code() is grpc.StatusCode.INTERNAL and not error.trailing_metadata()
+
+
+def _was_cut(error: grpc.aio.AioRpcError) -> bool:
+    """Whether the stream was reset; a server that stops says CANCELLED to a call that comes too late."""
+    return is_made_here(error) or error.code() is grpc.StatusCode.CANCELLED
 
 
 def _sentence(
-    code: grpc.StatusCode,
-    message: str,
-    target: str,
-    channel: grpc.ChannelConnectivity,
-    deadline: float | None,
+    error: grpc.aio.AioRpcError, target: str, channel: grpc.ChannelConnectivity, deadline: float | None
 ) -> str:
+    code, message = error.code(), error.details() or ""
     if code is grpc.StatusCode.OK:
         return f"{target} ended the call early"
     if code is grpc.StatusCode.UNAVAILABLE and channel is grpc.ChannelConnectivity.TRANSIENT_FAILURE:

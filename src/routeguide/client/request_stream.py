@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 
-from routeguide.client.errors import RpcFailed
+from routeguide.client.errors import RpcFailed, is_made_here
 
 _PATIENCE = 1.0
 """Seconds that the server's own status may take to come after a failed write; it is on its way by then."""
@@ -51,7 +51,7 @@ class RequestStream:
         """What ended the call. Ask only once it has ended."""
         status = self._first or await _status(self._call)
         for _ in range(round(_PATIENCE / _PAUSE)):
-            if not _may_be_made_up(status):
+            if not is_made_here(status):
                 break
             await asyncio.sleep(_PAUSE)
             status = await _status(self._call)
@@ -71,7 +71,3 @@ class RequestStream:
 async def _status(call: StreamingCall) -> grpc.aio.AioRpcError:
     initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
     return grpc.aio.AioRpcError(await call.code(), initial, trailing, await call.details())
-
-
-def _may_be_made_up(status: grpc.aio.AioRpcError) -> bool:
-    return status.code() is grpc.StatusCode.INTERNAL and not status.trailing_metadata()

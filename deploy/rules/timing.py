@@ -1,0 +1,114 @@
+"""Rules about times that have to fit each other: health checks, and how a task leaves."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from cfnlint.rules import CloudFormationLintRule, RuleMatch
+from cfnlint.template import Template
+
+from deploy.rules.balancer import TARGET_GROUP
+from deploy.rules.tasks import TASK_DEFINITION
+from deploy.rules.values import branches, resources
+
+SERVICE = "AWS::ECS::Service"
+
+Times = dict[str, float]
+
+SERVER_TIMES = {
+    "delay": "ROUTEGUIDE_DRAIN_DELAY",
+    "grace": "ROUTEGUIDE_STOP_GRACE",
+    "storage": "ROUTEGUIDE_STORAGE_TIMEOUT",
+    "age": "ROUTEGUIDE_STREAM_MAX_AGE",
+    "platform": "ROUTEGUIDE_PLATFORM_STOP_TIMEOUT",
+}
+GROUP_TIMES = {
+    "interval": "HealthCheckIntervalSeconds",
+    "timeout": "HealthCheckTimeoutSeconds",
+    "healthy": "HealthyThresholdCount",
+    "unhealthy": "UnhealthyThresholdCount",
+}
+
+
+class HealthCheckTimes(CloudFormationLintRule):
+    id = "E9301"
+    shortdesc = "A health check is over before the next one begins"
+    description = "The API takes intervals of 5 to 300 seconds, time-outs of 2 to 120, thresholds of 2 to 10."
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return _broken(cfn, TARGET_GROUP, _check_inequalities)
+
+
+class DrainInequality(CloudFormationLintRule):
+    id = "E9302"
+    shortdesc = (
+        "A task has left the balancer before it stops serving, and is not killed before it has stopped"
+    )
+    description = "In every row of the mapping Timing; docs/operations.md has the reasons."
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return _broken(cfn, SERVICE, _drain_inequalities)
+
+
+def _check_inequalities(t: Times) -> dict[str, bool]:
+    return {
+        "5 <= interval <= 300": 5 <= t["interval"] <= 300,
+        "2 <= timeout < interval": 2 <= t["timeout"] < t["interval"],
+        "thresholds of 2 to 10": all(2 <= t[name] <= 10 for name in ("healthy", "unhealthy")),
+    }
+
+
+def _drain_inequalities(t: Times) -> dict[str, bool]:
+    return {
+        "interval × unhealthy threshold < drain delay": t["interval"] * t["unhealthy"] < t["delay"],
+        "drain delay + stop grace + storage timeout < StopTimeout": t["delay"] + t["grace"] + t["storage"]
+        < t["stop"],
+        "stream age < deregistration delay": t["age"] < t["deregistration"],
+        "ROUTEGUIDE_PLATFORM_STOP_TIMEOUT = StopTimeout": t["platform"] == t["stop"],
+    }
+
+
+def _broken(cfn: Template, kind: str, inequalities: Callable[[Times], dict[str, bool]]) -> list[RuleMatch]:
+    """What does not hold, in any row of the mapping Timing, for a template that has resources of `kind`."""
+    rows = cfn.template.get("Mappings", {}).get("Timing", {"": {}})
+    return [
+        RuleMatch([*path], f"Timing {name}: {words}")
+        for path, _ in resources(cfn.template, kind)
+        for name, row in rows.items()
+        for words, holds in _checked(inequalities, dict(_times(cfn.template, row))).items()
+        if not holds
+    ]
+
+
+def _checked(inequalities: Callable[[Times], dict[str, bool]], times: Times) -> dict[str, bool]:
+    try:
+        return inequalities(times)
+    except KeyError as missing:
+        return {f"the time {missing} is a number or from the mapping": False}
+
+
+def _times(template: dict[str, Any], row: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Every time of the template that can be known, by the names used above."""
+    for name, value in _written(template):
+        match value:
+            case {"Fn::FindInMap": ["Timing", _, column]}:
+                yield name, float(row[column])
+            case str() | int():
+                yield name, float(value)
+
+
+def _written(template: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for _, group in resources(template, TARGET_GROUP):
+        yield from ((name, group[key]) for name, key in GROUP_TIMES.items() if key in group)
+        for attribute in group.get("TargetGroupAttributes", []):
+            if attribute["Key"] == "deregistration_delay.timeout_seconds":
+                yield "deregistration", attribute["Value"]
+    for _, task in resources(template, TASK_DEFINITION):
+        for container in branches(task["ContainerDefinitions"]):
+            yield from _of_container(container)
+
+
+def _of_container(container: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    if "StopTimeout" in container:
+        yield "stop", container["StopTimeout"]
+    variables = {item["Name"]: item["Value"] for item in branches(container.get("Environment", []))}
+    yield from ((name, variables[key]) for name, key in SERVER_TIMES.items() if key in variables)

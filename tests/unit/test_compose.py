@@ -1,0 +1,70 @@
+"""The compose files keep to the specification, to the settings and to the balancer's timing."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from alb.compose import PARAMETERS, TARGETS
+from routeguide.settings import PREFIX, Settings
+
+DOCKER = Path(__file__).parents[2] / "docker"
+FILES = {name: DOCKER / name for name in ("compose.yaml", "compose.postgres.yaml")}
+DEADLINE = 50.0
+
+
+def services(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(FILES[name].read_text())["services"]
+    return loaded
+
+
+def tasks(name: str) -> list[dict[str, Any]]:
+    return [services(name)[host] for host, _ in TARGETS]
+
+
+def test_they_keep_to_the_specification() -> None:
+    validator = str(Path(sys.executable).with_name("check-jsonschema"))
+    command = [validator, "--builtin-schema=vendor.compose-spec", *map(str, FILES.values())]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_both_tasks_have_the_same_settings_and_all_exist(name: str) -> None:
+    first, second = (task["environment"] for task in tasks(name))
+    assert first == second
+    assert set(named(first)) <= set(Settings.model_fields)
+
+
+def test_what_belongs_together_holds() -> None:
+    """The inequality of docs/operations.md."""
+    for task in tasks("compose.yaml"):
+        settings = Settings(**named(task["environment"]))
+        platform = float(task["stop_grace_period"].removesuffix("s"))
+        health = PARAMETERS.health
+
+        assert health.interval * health.unhealthy_threshold < settings.drain_delay
+        assert settings.drain_delay + settings.stop_grace + settings.storage_timeout < platform
+        assert settings.platform_stop_timeout == platform
+
+
+def named(environment: dict[str, str]) -> dict[str, Any]:
+    """Settings by the names of their fields."""
+    return {variable.removeprefix(PREFIX).lower(): value for variable, value in environment.items()}
+
+
+def test_all_but_the_database_run_without_rights() -> None:
+    for service in services("compose.yaml").values():
+        assert (service["user"], service["read_only"], service["cap_drop"]) == ("10001:10001", True, ["ALL"])
+
+
+def test_the_balancer_finds_what_its_configuration_names() -> None:
+    balancer = services("compose.yaml")["balancer"]
+    folders = {mount.split(":")[1] for mount in balancer["volumes"]} | set(balancer["tmpfs"])
+    assert {str(Path(file).parent) for file in (PARAMETERS.certificate, PARAMETERS.key)} <= folders
+    assert PARAMETERS.run_folder in folders
+    assert {host for host, _ in TARGETS} <= set(balancer["depends_on"])
+    assert balancer["ports"] == [f"127.0.0.1:50051:{PARAMETERS.listen[1]}"]
