@@ -128,15 +128,14 @@ class ImageByDigest(CloudFormationLintRule):
 
 class LogDelivery(CloudFormationLintRule):
     id = "E9205"
-    shortdesc = "Logs never hold up the server"
+    shortdesc = "Every container has a log, and it never holds up the server"
     description = "In awslogs' blocking mode a server waits when CloudWatch cannot be reached."
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         return [
-            RuleMatch([*path, "LogConfiguration"], "awslogs has to be in the mode non-blocking")
+            RuleMatch([*path, "LogConfiguration"], "a container needs awslogs, in the mode non-blocking")
             for path, container in _containers(cfn)
-            if "LogConfiguration" in container
-            if container["LogConfiguration"].get("Options", {}).get("mode") != "non-blocking"
+            if container.get("LogConfiguration", {}).get("Options", {}).get("mode") != "non-blocking"
         ]
 
 
