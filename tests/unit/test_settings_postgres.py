@@ -17,6 +17,12 @@ def test_settings_reach_the_storage() -> None:
     assert (options.pool_size, options.tls_mode) == (3, "verify-full")
 
 
+def test_only_a_server_has_live_chat() -> None:
+    settings = Settings(live_chat=True)
+    assert postgres_options(settings, live_chat=settings.live_chat).live_chat
+    assert not postgres_options(settings).live_chat  # a one-off task opens no connection to listen
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -141,7 +141,7 @@ async def _open_store(settings: Settings) -> AsyncGenerator[Storage, None]:
         retention=retention,
         timeout=settings.storage_timeout,
         auto_migrate=settings.auto_migrate,
-        postgres=postgres_options(settings),
+        postgres=postgres_options(settings, live_chat=settings.live_chat),
     ) as storage:
         seeded = await seed(storage, settings.seed_features)
         count = await storage.features.count()
