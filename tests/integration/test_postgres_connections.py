@@ -1,57 +1,15 @@
 """The connections to PostgreSQL: what they bound, and what they survive."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
-from typing import Any
+from contextlib import suppress
 
 import asyncpg
 import pytest
 
-from routeguide.errors import (
-    StorageBusy,
-    StorageClosed,
-    StorageError,
-    StorageFull,
-    StorageUnavailable,
-    StorageUnusable,
-)
-from routeguide.storage.postgres.address import shown
+from routeguide.errors import StorageBusy, StorageClosed, StorageError, StorageUnavailable
 from routeguide.storage.postgres.connections import Connections
-from routeguide.storage.postgres.options import PostgresOptions
 from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
-from tests.support.postgres import Cluster
-from tests.support.unprivileged import free_port
-
-DEADLINE = 20.0
-"""Seconds for an operation that nothing holds up, on a busy machine."""
-
-SHORT = 1.0
-"""Seconds of a bound that a test means to reach."""
-
-Connect = Callable[..., AbstractAsyncContextManager[Connections]]
-
-
-@pytest.fixture
-def connect(postgres_cluster: Cluster) -> Connect:
-    @asynccontextmanager
-    async def connected(seconds: float = DEADLINE, **options: Any) -> AsyncGenerator[Connections, None]:
-        given = {"acquire_timeout": DEADLINE, "connect_timeout": DEADLINE} | options
-        connections = await Connections.open(
-            postgres_cluster.url, timeout=DEADLINE, options=PostgresOptions(**given)
-        )
-        connections._timeout = seconds  # only now: no test means to be late in opening them
-        try:
-            yield connections
-        finally:
-            await connections.close()
-
-    return connected
-
-
-async def value(connections: Connections, query: str) -> Any:
-    async with connections.connection() as connection:
-        return await connection.fetchval(query)
+from tests.support.postgres_connections import DEADLINE, SHORT, Connect, value
 
 
 async def make_table(connections: Connections) -> None:
@@ -61,24 +19,6 @@ async def make_table(connections: Connections) -> None:
 
 async def kept(connections: Connections) -> int:
     return int(await value(connections, "SELECT count(*) FROM kept"))
-
-
-def raising(state: str) -> str:
-    """A statement that fails with SQLSTATE `state`."""
-    return f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$"
-
-
-async def backends(connections: Connections) -> set[int]:
-    """The processes that serve two connections at the same time."""
-    async with connections.connection() as one, connections.connection() as other:
-        return {await each.fetchval("SELECT pg_backend_pid()") for each in (one, other)}
-
-
-async def others_ended() -> None:
-    """Returns when this task is alone: the driver takes leave of old connections in tasks of its own."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    if others:
-        await asyncio.wait(others, timeout=DEADLINE)
 
 
 async def test_a_transaction_is_committed_at_its_end(connect: Connect) -> None:
@@ -179,63 +119,6 @@ async def test_more_callers_than_connections_take_turns(connect: Connect) -> Non
         assert len(set(backends)) <= 2
 
 
-async def test_a_connection_that_broke_is_replaced(connect: Connect) -> None:
-    async with connect(pool_size=1) as connections:
-        with pytest.raises(StorageUnavailable):
-            await value(connections, "SELECT pg_terminate_backend(pg_backend_pid())")
-        assert await value(connections, "SELECT 1") == 1
-
-
-async def test_a_read_only_server_is_left_by_all_connections(connect: Connect) -> None:
-    async with connect(pool_size=2) as connections:
-        before = await backends(connections)
-        with pytest.raises(StorageUnavailable):
-            await value(connections, raising("25006"))
-        assert not before & await backends(connections)
-        await others_ended()
-
-
-async def test_a_frozen_server_holds_up_neither_rollback_nor_closing(
-    connect: Connect, postgres_cluster: Cluster
-) -> None:
-    async with connect(seconds=SHORT) as connections:
-        async with asyncio.timeout(DEADLINE):
-            with pytest.raises(StorageUnavailable):
-                await fail_once_frozen(connections, postgres_cluster)
-        assert await value(connections, "SELECT 1") == 1
-        async with asyncio.timeout(DEADLINE):
-            with postgres_cluster.paused():
-                await connections.close()
-
-
-async def fail_once_frozen(connections: Connections, cluster: Cluster) -> None:
-    """Leaves a transaction by an exception, at a time when the server does not answer."""
-    with ExitStack() as frozen:
-        async with connections.transaction() as connection:
-            await connection.execute("SELECT 1")
-            frozen.enter_context(cluster.paused())
-            raise KeyError
-
-
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [
-        ("53100", StorageFull),
-        ("53300", StorageBusy),
-        ("40P01", StorageUnavailable),
-        ("58030", StorageUnavailable),
-        ("22012", StorageError),
-        ("42P01", StorageError),
-    ],
-)
-async def test_the_state_tells_the_error(connect: Connect, state: str, expected: type[StorageError]) -> None:
-    async with connect() as connections:
-        with pytest.raises(StorageError) as raised:
-            await value(connections, raising(state))
-        assert type(raised.value) is expected
-        assert state not in str(raised.value)
-
-
 async def test_nothing_is_answered_after_closing(connect: Connect) -> None:
     async with connect() as connections:
         await connections.close()
@@ -263,26 +146,3 @@ async def test_settings_of_the_session(connect: Connect) -> None:
         assert await value(connections, "SHOW statement_timeout") == "3s"
         assert await value(connections, "SHOW client_connection_check_interval") == "1s"
         assert await value(connections, "SHOW idle_in_transaction_session_timeout") == "3s"
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (("/postgres", "/missing"), "there is no such database (SQLSTATE 3D000)"),
-        (("only", "wrong"), "the database refuses the user or the password (SQLSTATE 28P01)"),
-    ],
-)
-async def test_what_is_wrong_at_opening_is_told(
-    postgres_cluster: Cluster, change: tuple[str, str], reason: str
-) -> None:
-    url = postgres_cluster.url.replace(*change)
-    with pytest.raises((StorageUnavailable, StorageUnusable)) as raised:
-        await Connections.open(url, timeout=DEADLINE)
-    assert str(raised.value) == f"{shown(url)}: {reason}"
-
-
-async def test_nobody_listening_is_told_at_opening() -> None:
-    url = f"postgresql://someone:secret@127.0.0.1:{free_port()}/routeguide?password=secret"
-    with pytest.raises(StorageUnavailable, match="nobody listens there") as raised:
-        await Connections.open(url, timeout=DEADLINE)
-    assert "secret" not in str(raised.value)

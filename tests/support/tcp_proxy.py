@@ -1,4 +1,4 @@
-"""Something between a client and a server that can cut their connections and lead to another server."""
+"""Something between a client and a server that can cut or silence their connections, and lead elsewhere."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,6 +15,13 @@ class TcpProxy:
         """The port on loopback that new connections lead to; None hangs up on them."""
         self.port = 0
         self._connections: set[asyncio.Task[None]] = set()
+        self._silenced = asyncio.Event()
+        """Is set when the connections made so far are to carry nothing any more."""
+
+    def silence(self) -> None:
+        """Keeps every connection that there is open, and passes nothing on; new ones are not concerned."""
+        self._silenced.set()
+        self._silenced = asyncio.Event()
 
     async def cut(self) -> None:
         """Ends every connection that there is."""
@@ -37,11 +44,12 @@ class TcpProxy:
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.target is None:
             return
+        silenced = self._silenced
         from_server, to_server = await asyncio.open_connection("127.0.0.1", self.target)
         try:
             async with asyncio.TaskGroup() as directions:
-                directions.create_task(_copy(reader, to_server))
-                directions.create_task(_copy(from_server, writer))
+                directions.create_task(_copy(reader, to_server, silenced))
+                directions.create_task(_copy(from_server, writer, silenced))
         except* OSError:
             pass
         finally:
@@ -61,9 +69,13 @@ async def tcp_proxy(target: int | None) -> AsyncGenerator[TcpProxy, None]:
         yield proxy
 
 
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter, silenced: asyncio.Event) -> None:
     """Until either side hangs up, which ends the other direction too."""
-    while data := await source.read(_CHUNK):
+    while True:
+        data = await source.read(_CHUNK)
+        if silenced.is_set():
+            await asyncio.Event().wait()  # until it is cut
+        if not data:
+            raise ConnectionResetError
         target.write(data)
         await target.drain()
-    raise ConnectionResetError

@@ -14,8 +14,6 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from routeguide.storage.postgres.options import PostgresOptions
 
-_CHECK_INTERVAL = "1s"
-
 
 def connect_arguments(url: str, options: PostgresOptions) -> dict[str, Any]:
     """The arguments of `asyncpg.connect` for `url`, all but those of a pool."""
@@ -81,14 +79,7 @@ def _server_settings(options: PostgresOptions) -> dict[str, str]:
     """What a session is set to for its whole life.
 
     A pooler shares sessions among clients and refuses parameters that it does not track, or gives up sharing;
-    behind one they are set for the role, in the database.
+    behind one the limits are the role's, or each transaction's.
     """
-    settings = {"application_name": options.application_name}
-    if not options.pooler:
-        milliseconds = str(int(options.statement_timeout * 1000))
-        settings["statement_timeout"] = milliseconds
-        # A server that freezes in mid-transaction must not keep its locks from the others.
-        settings["idle_in_transaction_session_timeout"] = milliseconds
-        # Nor may the statement of somebody who has hung up keep them until it is given up.
-        settings["client_connection_check_interval"] = _CHECK_INTERVAL
-    return settings
+    limits = {} if options.pooler else options.limits
+    return {"application_name": options.application_name} | limits

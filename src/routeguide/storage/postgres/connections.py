@@ -6,15 +6,13 @@ cancel a statement, so no time is spent on asking.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import TypeAlias
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 
 from routeguide.errors import StorageBusy, StorageClosed, StorageError
-from routeguide.storage.postgres.address import connect_arguments, shown
+from routeguide.storage.postgres.address import shown
 from routeguide.storage.postgres.errors import (
     DRIVER_ERRORS,
     READ_ONLY,
@@ -24,14 +22,9 @@ from routeguide.storage.postgres.errors import (
     translated,
 )
 from routeguide.storage.postgres.options import PostgresOptions
-
-Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+from routeguide.storage.postgres.pool import Connection, Pool, connected_pool
 
 _DEFAULTS = PostgresOptions()
-
-_ANY_NUMBER = 2**31
-"""Of queries on one connection: the driver would otherwise take leave of it in the middle of an operation."""
-
 
 _RELEASE_TIMEOUT = 1.0
 """Seconds to take leave of a server in, when a connection to it is not to be used again."""
@@ -45,10 +38,19 @@ class Connections:
     """
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", options: PostgresOptions, timeout: float
+        self,
+        pool: Pool,
+        options: PostgresOptions,
+        timeout: float,
+        limits: Mapping[str, str],
     ) -> None:
+        """
+        Args:
+            limits: parameters that each transaction sets for itself.
+        """
         self._pool = pool
         self._options = options
+        self._limits = limits
         self._timeout = timeout
         self._free = asyncio.Semaphore(options.pool_size)
         self._closed = False
@@ -71,10 +73,10 @@ class Connections:
         """
         try:
             async with asyncio.timeout(timeout):
-                pool = await _connected_pool(url, options)
+                pool, limits = await connected_pool(url, options)
         except (*DRIVER_ERRORS, ValueError) as error:
             raise at_opening(error, shown(url)) from error
-        return cls(pool, options, timeout)
+        return cls(pool, options, timeout, limits)
 
     @asynccontextmanager
     async def connection(self, *, timeout: float | None = None) -> AsyncGenerator[Connection, None]:  # noqa: ASYNC109  # bounds the caller's statements too
@@ -106,7 +108,7 @@ class Connections:
         Args, Raises: those of `connection`; a `timeout` also allows each statement that long.
         """
         async with self._bounded(timeout) as connection:
-            await connection.execute(_begin(timeout))
+            await connection.execute(_begin(self._limits if timeout is None else _limits_of(timeout)))
             yield connection
             if await connection.execute("COMMIT") != "COMMIT":
                 raise StorageError("a failed transaction was taken for a good one")
@@ -125,15 +127,42 @@ class Connections:
         if self._closed:
             raise StorageClosed("the store is closed")
         with translated():
-            async with asyncio.timeout(self._timeout if seconds is None else seconds), self._turn():
-                connection = await self._pool.acquire()
+            async with self._in_time(self._timeout if seconds is None else seconds), self._turn():
+                connection = await self._acquired()
                 try:
                     yield connection
                 except BaseException as error:
+                    was_lost = _is_lost(connection)
                     await self._recover(connection, error)
+                    if was_lost and isinstance(error, asyncpg.InterfaceError):
+                        raise ConnectionResetError("closed between two statements") from error
                     raise
                 finally:
                     await self._pool.release(connection, timeout=_RELEASE_TIMEOUT)
+
+    @asynccontextmanager
+    async def _in_time(self, seconds: float) -> AsyncGenerator[None, None]:
+        """Bounds the block. A host that is gone closes no connection: when one is silent, so may all be, and
+        without taking leave of them each would cost its user as long."""
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                yield
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            await self._pool.expire_connections()
+            raise TimeoutError(f"no answer within {seconds:g} s") from error
+
+    async def _acquired(self) -> Connection:
+        try:
+            return await self._pool.acquire()
+        except TimeoutError as error:
+            raise TimeoutError(f"no connection within {self._options.connect_timeout:g} s") from error
+        except asyncpg.InterfaceError as error:
+            if self._closed:
+                raise StorageClosed("the store is closed") from error
+            raise
 
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None, None]:
@@ -160,7 +189,7 @@ class Connections:
         if sqlstate_of(error) == READ_ONLY:
             await self._pool.expire_connections()  # the other ones lead to the same server
         if not isinstance(error, Exception) or _is_spoilt(error):
-            connection.terminate()
+            _terminate(connection)
         elif connection.is_in_transaction():
             await _roll_back(connection)
 
@@ -169,33 +198,36 @@ async def _roll_back(connection: Connection) -> None:
     try:
         await connection.execute("ROLLBACK")
     except BaseException:
-        connection.terminate()  # or giving it back would wait for a server that may never answer
+        _terminate(connection)  # or giving it back would wait for a server that may never answer
         raise
 
 
-def _begin(seconds: float | None) -> str:
-    if seconds is None:
-        return "BEGIN"
-    limits = ("statement_timeout", "idle_in_transaction_session_timeout")
-    return ";".join(["BEGIN", *(f"SET LOCAL {limit} = {int(seconds * 1000)}" for limit in limits)])
+def _terminate(connection: Connection) -> None:
+    with suppress(asyncpg.InterfaceError):  # the pool has taken it back, because the server hung up
+        connection.terminate()
 
 
-async def _connected_pool(url: str, options: PostgresOptions) -> "asyncpg.Pool[asyncpg.Record]":
-    pool = await asyncpg.create_pool(
-        **connect_arguments(url, options),
-        min_size=0,
-        max_size=options.pool_size,
-        max_queries=_ANY_NUMBER,
-        reset=_leave_as_it_is,
-    )
-    async with pool.acquire():
-        return pool
+def _is_lost(connection: Connection) -> bool:
+    """Whether the server has hung up, for which the driver then blames whoever uses the connection."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken it back
+
+
+def _begin(limits: Mapping[str, str]) -> str:
+    """One trip, however many there are."""
+    return ";".join(["BEGIN", *(f"SET LOCAL {name} = '{value}'" for name, value in limits.items())])
+
+
+def _limits_of(seconds: float) -> dict[str, str]:
+    """Those of a transaction that is to take longer than others."""
+    milliseconds = str(int(seconds * 1000))
+    return dict.fromkeys(("statement_timeout", "idle_in_transaction_session_timeout"), milliseconds)
 
 
 def _is_spoilt(error: Exception) -> bool:
     """Whether the connection may be unfit after `error`. Those of the caller's own leave it as it was."""
-    return isinstance(error, DRIVER_ERRORS) and is_environmental(error)
-
-
-async def _leave_as_it_is(_: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Spares every operation the trip of the driver's reset: sessions are never changed here."""
+    return isinstance(error, asyncpg.InterfaceError) or (
+        isinstance(error, DRIVER_ERRORS) and is_environmental(error)
+    )

@@ -30,6 +30,7 @@ _ENVIRONMENT = {
     "25",  # the transaction is read-only, or was ended while it was idle
     "26",  # a prepared statement is gone: a pooler handed out another session
     "28",  # the password was just changed
+    "3D",  # the database is gone, as while it is restored
     "40",  # a deadlock, or two transactions that cannot both be
     "42P05",  # a prepared statement is there already: a pooler again
     "42501",  # no privilege, until it is granted
@@ -116,7 +117,7 @@ def is_environmental(error: DriverError) -> bool:
     """Whether the same statement may succeed later, or on another connection."""
     state = sqlstate_of(error)
     if state is None:
-        return not isinstance(error, asyncpg.DataError)  # which says that an argument has the wrong type
+        return not isinstance(error, asyncpg.InterfaceError)  # the driver's word for being misused
     return state in _ENVIRONMENT or state[:2] in _ENVIRONMENT
 
 

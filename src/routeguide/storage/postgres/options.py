@@ -29,3 +29,15 @@ class PostgresOptions:
     """Servers tell each other what they store; it takes one connection beside the pool."""
     listen_url: str = ""
     """Where that connection leads, if not where the others do: past the pooler."""
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """PostgreSQL's parameters that keep a session from holding up the others."""
+        milliseconds = str(int(self.statement_timeout * 1000))
+        return {
+            "statement_timeout": milliseconds,
+            # A server that freezes in mid-transaction must not keep its locks from the others.
+            "idle_in_transaction_session_timeout": milliseconds,
+            # Nor may the statement of somebody who has hung up keep them until it is given up.
+            "client_connection_check_interval": "1s",
+        }

@@ -6,8 +6,9 @@ import asyncpg
 
 from routeguide.errors import StorageUnusable
 from routeguide.storage.migrations import AppliedMigration, Migration, pending, refuse_behind
-from routeguide.storage.postgres.connections import Connection, Connections
+from routeguide.storage.postgres.connections import Connections
 from routeguide.storage.postgres.errors import is_environmental
+from routeguide.storage.postgres.pool import Connection
 
 _PATIENCE = 600.0
 """Seconds that migrating may take, the wait for another process that migrates included."""
