@@ -6,38 +6,12 @@ of its locations, and lets pass only what comes after it. Nothing here awaits bu
 is dealt with as a whole.
 """
 
-import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
 
-from routeguide.domain.models import Point, RouteNote
-from routeguide.errors import FellBehind, NotesMissed, RouteGuideError, StorageClosed
-from routeguide.storage.base import LiveFeed
-
-
-class Posting(NamedTuple):
-    """A note on its way into the store."""
-
-    note: RouteNote
-    feed: "Feed | None" = None
-    """The live feed that posts it, if one does."""
-
-
-class Stored(NamedTuple):
-    """A note that is stored, durably where the backend is durable."""
-
-    number: int
-    """Rises at the note's location in the order of storing."""
-    note: RouteNote
-    feed: "Feed | None" = None
-    """The feed that posted it; None if none did, or if that is not known."""
-    earlier: Sequence[RouteNote] = ()
-    """What was kept at its location before it; matters only beside `feed`."""
-
-
-Post = Callable[[Posting], Awaitable[object]]
+from routeguide.domain.models import Point
+from routeguide.errors import NotesMissed, RouteGuideError, StorageClosed
+from routeguide.storage.feed import Feed, Post, Posting, Stored
 
 
 class LiveNotes:
@@ -53,7 +27,7 @@ class LiveNotes:
         self._followers: dict[Point, set[Feed]] = {}
         self._closed = False
 
-    def open_feed(self, post: Post, *, buffer: int) -> "Feed":
+    def open_feed(self, post: Post, *, buffer: int) -> Feed:
         """A feed that posts through `post`, which must publish before it returns.
 
         Raises:
@@ -61,7 +35,7 @@ class LiveNotes:
         """
         if self._closed:
             raise StorageClosed("the store is closed")
-        feed = Feed(self, post, buffer)
+        feed = Feed(post, self._forget, buffer=buffer)
         self._feeds.add(feed)
         return feed
 
@@ -85,19 +59,26 @@ class LiveNotes:
             if (feeds := self._followers.get(location))
         }
 
-    def publish(self, stored: Iterable[Stored]) -> None:
-        """Gives each feed what it follows and lacks of `stored`, which rises in number at each location."""
+    def publish(self, stored: Iterable[Stored]) -> AbstractSet[Point]:
+        """Gives each feed what it follows and lacks of `stored`, which rises in number at each location.
+
+        Returns the locations that have to be searched again: while its own note was under way there, a feed
+        left aside what `publish_found` told, some of which may be later than that note.
+        """
+        again: set[Point] = set()
         touched: set[Feed] = set()
-        for each in stored:
-            followers = self._followers.get(each.note.location, ())
-            for feed in tuple(followers):
-                feed.offer(each, dense=self._dense)
-            touched.update(followers)
-            if each.feed in self._feeds:
-                each.feed.settle(each)
-                self._followers.setdefault(each.note.location, set()).add(each.feed)
-        for feed in touched:
-            feed.bound()
+        for location, notes in _by_location(stored).items():
+            for each in self._lacking(location, notes):
+                followers = self._followers.get(location, ())
+                for feed in tuple(followers):
+                    feed.offer(each, dense=self._dense)
+                touched.update(followers)
+                if each.feed in self._feeds:
+                    if each.feed.settle(each):
+                        again.add(location)
+                    self._followers.setdefault(location, set()).add(each.feed)
+        _bound(touched)
+        return again
 
     def publish_found(self, stored: Iterable[Stored], last: Mapping[Point, int]) -> None:
         """As `publish`, for notes that were found in the table, where nobody knows whose they are.
@@ -105,14 +86,38 @@ class LiveNotes:
         Args:
             last: the number of the last note ever stored at each location that was searched.
         """
-        found: dict[Point, list[Stored]] = {}
-        for each in stored:
-            found.setdefault(each.note.location, []).append(each)
+        found = _by_location(stored)
+        touched: set[Feed] = set()
         for location, number in last.items():
-            for feed in tuple(self._followers.get(location, ())):
+            followers = tuple(self._followers.get(location, ()))
+            for feed in followers:
                 feed.catch_up(location, found.get(location, ()), number)
+            touched.update(followers)
+        _bound(touched)
 
-    def forget(self, feed: "Feed", locations: Iterable[Point]) -> None:
+    def begin_anew(self, beginnings: Mapping[Point, int], *, missed: bool) -> None:
+        """Tells where notes are numbered from, before they are published: what follows a number given here.
+
+        A location that lost all its notes may be forgotten, and begins anew above every number that it had.
+
+        Args:
+            missed: a feed that has not come up to that number may have missed notes from before it.
+        """
+        for location, number in beginnings.items():
+            for feed in tuple(self._followers.get(location, ())):
+                feed.begin_anew(location, number, missed=missed)
+
+    def miss(self, locations: Iterable[Point]) -> None:
+        """Ends whoever follows one of `locations`: notes there may have been dropped before it was told."""
+        for feed in {feed for each in locations for feed in self._followers.get(each, ())}:
+            feed.fail(NotesMissed())
+
+    def fail(self, error: RouteGuideError) -> None:
+        """Ends every feed."""
+        for feed in tuple(self._feeds):
+            feed.fail(error)
+
+    def _forget(self, feed: Feed, locations: Iterable[Point]) -> None:
         """Called by a feed that ends."""
         self._feeds.discard(feed)
         for location in locations:
@@ -125,103 +130,21 @@ class LiveNotes:
     def close(self) -> None:
         """Ends every feed with StorageClosed; idempotent."""
         self._closed = True
-        for feed in tuple(self._feeds):
-            feed.fail(StorageClosed("the store is closed"))
+        self.fail(StorageClosed("the store is closed"))
+
+    def _lacking(self, location: Point, notes: Sequence[Stored]) -> Sequence[Stored]:
+        """Those of `notes` that may be news to a feed, which of the many that a location keeps are few."""
+        cursor = self.cursors([location]).get(location, 0)
+        return [each for each in notes if each.number > cursor or each.feed is not None]
 
 
-class Feed(LiveFeed):
-    """What one stream has been given, and what waits for it."""
+def _by_location(stored: Iterable[Stored]) -> Mapping[Point, Sequence[Stored]]:
+    by_location: dict[Point, list[Stored]] = {}
+    for each in stored:
+        by_location.setdefault(each.note.location, []).append(each)
+    return by_location
 
-    def __init__(self, live: LiveNotes, post: Post, buffer: int) -> None:
-        self._live = live
-        self._post = post
-        self._buffer = buffer
-        self._cursors: dict[Point, int] = {}
-        """For each followed location the number of the last note that was given out, or is its own."""
-        self._waiting: deque[RouteNote] = deque()
-        self._reply: Sequence[RouteNote] = ()
-        self._posting_at: Point | None = None
-        self._failure: RouteGuideError | None = None
-        self._ready = asyncio.Event()
 
-    async def post(self, note: RouteNote) -> Sequence[RouteNote]:
-        self._check()
-        self._posting_at = note.location
-        try:
-            await self._post(Posting(note, self))
-        except RouteGuideError as error:
-            # Perhaps it was stored all the same: then it would be found, and taken for somebody else's.
-            self.fail(error)
-            raise
-        self._posting_at = None
-        self._check()
-        return self._reply
-
-    async def ready(self) -> None:
-        await self._ready.wait()
-
-    def take(self) -> Sequence[RouteNote]:
-        self._check()
-        return self._drained()
-
-    def close(self) -> None:
-        self.fail(StorageClosed("the feed is closed"))
-
-    def cursor(self, location: Point) -> int:
-        """The number after which this feed lacks what is stored at a location that it follows."""
-        return self._cursors[location]
-
-    def offer(self, stored: Stored, *, dense: bool) -> None:
-        """Takes in a note at a followed location, unless it was dealt with before."""
-        location = stored.note.location
-        cursor = self._cursors.get(location)
-        if self._failure is not None or cursor is None or stored.number <= cursor:
-            return
-        if dense and stored.number > cursor + 1:
-            self.fail(NotesMissed())
-            return
-        self._cursors[location] = stored.number
-        if stored.feed is not self:
-            self._waiting.append(stored.note)
-            self._ready.set()
-
-    def settle(self, stored: Stored) -> None:
-        """Takes note that its own note is stored: what waits now is what `post` returns."""
-        first = stored.note.location not in self._cursors
-        self._cursors[stored.note.location] = stored.number
-        self._reply = (*self._drained(), *(stored.earlier if first else ()))
-
-    def catch_up(self, location: Point, stored: Iterable[Stored], last: int) -> None:
-        """Takes in what was found at a followed location, of which `last` is the latest number."""
-        if self._posting_at == location:
-            return  # its own note may be among them, and brings what is before it along once it is known
-        for each in stored:
-            self.offer(each, dense=True)
-        self.bound()
-        cursor = self._cursors[location]
-        if self._failure is None and cursor < last:
-            self.fail(NotesMissed())
-
-    def bound(self) -> None:
-        """Gives up on a reader for whom more waits than the buffer holds, and frees what waited."""
-        if len(self._waiting) > self._buffer:
-            self.fail(FellBehind(len(self._waiting)))
-
-    def fail(self, error: RouteGuideError) -> None:
-        """Ends the feed; the first error counts."""
-        if self._failure is not None:
-            return
-        self._failure = error
-        self._live.forget(self, self._cursors)
-        self._waiting.clear()
-        self._ready.set()
-
-    def _drained(self) -> Sequence[RouteNote]:
-        drained = tuple(self._waiting)
-        self._waiting.clear()
-        self._ready.clear()
-        return drained
-
-    def _check(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+def _bound(feeds: Iterable[Feed]) -> None:
+    for feed in feeds:
+        feed.bound()

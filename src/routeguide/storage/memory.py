@@ -20,7 +20,8 @@ from routeguide.storage.base import (
     Retention,
     Storage,
 )
-from routeguide.storage.live import LiveNotes, Posting, Stored
+from routeguide.storage.feed import Posting, Stored
+from routeguide.storage.live import LiveNotes
 from routeguide.storage.strip_index import StripIndex
 
 _PAGE = 256

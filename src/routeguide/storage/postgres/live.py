@@ -20,7 +20,8 @@ import structlog
 
 from routeguide.domain.models import Point, RouteNote
 from routeguide.errors import InvalidInput, StorageError
-from routeguide.storage.live import LiveNotes, Stored
+from routeguide.storage.feed import Stored
+from routeguide.storage.live import LiveNotes
 from routeguide.storage.postgres import statements
 from routeguide.storage.postgres.connections import Connections
 from routeguide.storage.postgres.listening import CHANNEL, Listener

@@ -16,7 +16,8 @@ import asyncpg
 from routeguide.domain.models import Point, RouteNote
 from routeguide.storage.base import LiveFeed, NoteRepository, Retention
 from routeguide.storage.coalescing import Coalescer
-from routeguide.storage.live import LiveNotes, Posting, Stored
+from routeguide.storage.feed import Posting, Stored
+from routeguide.storage.live import LiveNotes
 from routeguide.storage.postgres import statements
 from routeguide.storage.postgres.connections import Connections
 from routeguide.storage.postgres.live import LiveExchange

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from routeguide.domain.models import Point, RouteNote
 from routeguide.storage.base import LiveFeed, NoteRepository, Retention
 from routeguide.storage.coalescing import Coalescer
-from routeguide.storage.live import LiveNotes, Posting, Stored
+from routeguide.storage.feed import Posting, Stored
+from routeguide.storage.live import LiveNotes
 from routeguide.storage.sqlite import statements
 from routeguide.storage.sqlite.connection import SqliteConnection, transaction
 
