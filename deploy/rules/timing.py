@@ -14,6 +14,9 @@ SERVICE = "AWS::ECS::Service"
 
 Times = dict[str, float]
 
+LAST_WORDS = 4.5
+"""Seconds for the last telemetry (2.5), and for the last answers and the end of the process (2)."""
+
 SERVER_TIMES = {
     "delay": "ROUTEGUIDE_DRAIN_DELAY",
     "grace": "ROUTEGUIDE_STOP_GRACE",
@@ -60,7 +63,10 @@ def _check_inequalities(t: Times) -> dict[str, bool]:
 def _drain_inequalities(t: Times) -> dict[str, bool]:
     return {
         "interval × unhealthy threshold < drain delay": t["interval"] * t["unhealthy"] < t["delay"],
-        "drain delay + stop grace + storage timeout < StopTimeout": t["delay"] + t["grace"] + t["storage"]
+        "drain delay + stop grace + 2 × storage timeout + last words < StopTimeout": t["delay"]
+        + t["grace"]
+        + 2 * t["storage"]
+        + LAST_WORDS
         < t["stop"],
         "stream age < deregistration delay": t["age"] < t["deregistration"],
         "ROUTEGUIDE_PLATFORM_STOP_TIMEOUT = StopTimeout": t["platform"] == t["stop"],
