@@ -23,6 +23,8 @@ SIZES = {
 LONGEST_STOP = 120
 """Seconds that Fargate waits at most between SIGTERM and SIGKILL."""
 
+DIGEST = "sha256:[0-9a-f]{64}"
+
 Container = tuple[list[str | int], dict[str, Any]]
 
 
@@ -84,7 +86,7 @@ class StopTimeout(CloudFormationLintRule):
             )
             for path, container in _containers(cfn)
             if container.get("PortMappings")
-            for seconds in possible(cfn.template, container.get("StopTimeout")) or {"missing"}
+            for seconds in possible(cfn.template, container.get("StopTimeout"))
             if not (seconds.isdecimal() and 1 <= int(seconds) <= LONGEST_STOP)
         ]
 
@@ -122,8 +124,34 @@ class ImageByDigest(CloudFormationLintRule):
         return [
             RuleMatch([*path, "Image"], "an image is named by its digest: …@${Digest}")
             for path, container in _containers(cfn)
-            if not re.search(r"@\$\{\w*Digest\}|@sha256:[0-9a-f]{64}", str(container.get("Image")))
+            if not _names_digest(cfn.template, container.get("Image"))
         ]
+
+
+def _names_digest(template: dict[str, Any], image: Any) -> bool:
+    match image:
+        case {"Fn::Sub": [str(text), dict(values)]}:
+            pass
+        case {"Fn::Sub": str(text)} | str(text):
+            values = {}
+        case _:
+            return False
+    variable = re.search(r"@\$\{(\w+)\}$", text)
+    if variable:
+        return _is_digest(template, values.get(variable[1], {"Ref": variable[1]}), {DIGEST})
+    return re.search(f"@{DIGEST}$", text) is not None
+
+
+def _is_digest(template: dict[str, Any], value: Any, patterns: set[str]) -> bool:
+    """Whether `value` is a parameter, or a choice of parameters, that take a digest alone."""
+    match value:
+        case {"Fn::If": [_, yes, no]}:
+            # A condition can see to it that a parameter which may be empty is taken only where it is not.
+            optional = {DIGEST, f"({DIGEST})?"}
+            return _is_digest(template, yes, optional) and _is_digest(template, no, optional)
+        case {"Ref": name}:
+            return template["Parameters"].get(name, {}).get("AllowedPattern") in patterns
+    return False
 
 
 class LogDelivery(CloudFormationLintRule):

@@ -55,7 +55,8 @@ class DrainInequality(CloudFormationLintRule):
 def _check_inequalities(t: Times) -> dict[str, bool]:
     return {
         "5 <= interval <= 300": 5 <= t["interval"] <= 300,
-        "2 <= timeout < interval": 2 <= t["timeout"] < t["interval"],
+        "2 <= timeout <= 120": 2 <= t["timeout"] <= 120,
+        "timeout < interval": t["timeout"] < t["interval"],
         "thresholds of 2 to 10": all(2 <= t[name] <= 10 for name in ("healthy", "unhealthy")),
     }
 

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ CONTAINER = TASK + "ContainerDefinitions.0."
 VARIABLE = CONTAINER + "Environment."
 CERTIFICATE = TASK + "ContainerDefinitions.1.Fn::If.1."
 STANDARD = "Mappings.Timing.standard."
+CURRENT_POLICY = "ELBSecurityPolicy-TLS13-1-3-2021-06"
 MISSING = object()
 
 FAULTS = [
@@ -29,21 +31,28 @@ FAULTS = [
     ("E9102", LISTENER + "SslPolicy", MISSING),
     ("E9102", LISTENER + "SslPolicy", "ELBSecurityPolicy-2016-08"),
     ("E9102", LISTENER + "SslPolicy", "ELBSecurityPolicy-TLS13-1-2-2121-06"),
+    ("E9102", LISTENER + "SslPolicy", "ELBSecurityPolicy-TLS13-1-2-Res-2025-09"),  # there is none
+    ("E9102", LISTENER + "SslPolicy", "ELBSecurityPolicy-TLS13-1-2-2021-06"),  # CBC
+    ("E9102", LISTENER + "SslPolicy", {"Fn::If": ["HasZone", CURRENT_POLICY, {"Ref": "AWS::NoValue"}]}),
+    ("E9102", "Parameters.SslPolicy.AllowedValues", MISSING),
     ("E9102", "Parameters.SslPolicy.AllowedValues.1", "ELBSecurityPolicy-TLS13-1-0-2021-06"),
     ("E9103", GROUP + "ProtocolVersion", "GRPC2"),
     ("E9103", GROUP + "ProtocolVersion", MISSING),
     ("E9103", GROUP + "TargetType", "instance"),
     ("E9103", "Mappings.TargetProtocol.false.Name", "TCP"),
+    ("E9103", GROUP + "Protocol", MISSING),
     ("E9103", GROUP + "HealthCheckProtocol", "HTTP"),
     ("E9104", GROUP + "Matcher", {"HttpCode": "200"}),
     ("E9104", GROUP + "Matcher", MISSING),
-    ("E9104", GROUP + "Matcher.GrpcCode", "120"),
-    ("E9104", GROUP + "Matcher.GrpcCode", "0-99"),
-    ("E9104", GROUP + "Matcher.GrpcCode", "twelve"),
-    ("E9104", "Parameters.HealthMatcher.AllowedValues.1", "0,14"),
+    ("E9104", GROUP + "Matcher.GrpcCode", "12"),  # whichever path is asked
+    ("E9104", GROUP + "HealthCheckPath", "/AWS.ALB/healthcheck"),
+    ("E9104", "Mappings.HealthCheck.12.Path", "/"),
+    ("E9104", "Mappings.HealthCheck.0", MISSING),
+    ("E9104", "Parameters.HealthMatcher.AllowedValues", MISSING),
     ("E9201", "Parameters.TaskMemory.Default", "256"),
     ("E9201", "Rules.SizeOf256.Assertions.0.Assert.Fn::Contains.0.2", "4096"),
     ("E9201", "Rules.SizeOf4096", MISSING),
+    ("E9201", "Parameters.TaskCpu.AllowedValues", MISSING),
     ("E9201", "Resources.OneOffTaskDefinition.Properties.Memory", "512"),
     ("E9202", "Mappings.Timing.quick.StopTimeout", 300),
     ("E9202", CONTAINER + "StopTimeout", MISSING),
@@ -56,10 +65,15 @@ FAULTS = [
         CONTAINER + "Image",
         {"Fn::Sub": "${AWS::AccountId}.dkr.ecr.eu-north-1.amazonaws.com/routeguide:latest"},
     ),
+    ("E9204", CONTAINER + "Image", {"Ref": "ImageDigest"}),
+    ("E9204", "Parameters.ImageDigest.AllowedPattern", MISSING),
+    ("E9204", "Parameters.ImageDigest.AllowedPattern", "(sha256:[0-9a-f]{64})?"),
+    ("E9204", "Parameters.OneOffImageDigest.AllowedPattern", MISSING),
     ("E9205", CONTAINER + "LogConfiguration.Options.mode", "blocking"),
     ("E9205", CONTAINER + "LogConfiguration.Options.mode", MISSING),
     ("E9205", CERTIFICATE + "LogConfiguration", MISSING),
     ("E9301", STANDARD + "CheckTimeout", 10),
+    ("E9301", GROUP + "HealthCheckTimeoutSeconds", 1),
     ("E9301", GROUP + "HealthyThresholdCount", 1),
     ("E9301", GROUP + "HealthCheckIntervalSeconds", MISSING),
     ("E9302", STANDARD + "DrainDelay", 20),
@@ -101,9 +115,16 @@ def _key(place: Any, step: str) -> str | int:
     return int(step) if step.isdecimal() else [item.get("Name") for item in place].index(step)
 
 
+@cache
+def _sound() -> Template:
+    return Template("service.yaml", copy.deepcopy(template("service.yaml")))
+
+
 def broken(rules: RulesCollection, source: dict[str, Any]) -> set[str]:
     """The rules that find a fault in `source`."""
-    return {rule.id for rule in rules if rule.match(Template("changed.yaml", source))}
+    cfn = copy.copy(_sound())
+    cfn.template = source  # no rule looks at anything else, and the rest takes a while to make
+    return {rule.id for rule in rules if rule.match(cfn)}
 
 
 @pytest.mark.parametrize("name", ["registry.yaml", "service.yaml"])
@@ -114,6 +135,65 @@ def test_the_templates_are_sound(rules: RulesCollection, name: str) -> None:
 @pytest.mark.parametrize(("rule", "path", "value"), FAULTS)
 def test_a_fault_is_caught(rules: RulesCollection, rule: str, path: str, value: Any) -> None:
     assert rule in broken(rules, changed(path, value))
+
+
+@pytest.mark.parametrize(
+    "matcher",
+    ["120", "12,120", "0-99", "twelve", "", "0,", "0,14", "0-5-7", "9-3,12", "9-3,0", "5", "0;12"],
+)
+def test_a_matcher_that_misleads_is_caught(rules: RulesCollection, matcher: str) -> None:
+    source = changed("Parameters.HealthMatcher.AllowedValues.1", matcher)
+    source["Mappings"]["HealthCheck"][matcher] = source["Mappings"]["HealthCheck"]["0"]
+
+    assert broken(rules, source) == {"E9104"}
+
+
+@pytest.mark.parametrize("matcher", ["0", "0,12", "0-5", "0-13,15-99"])
+def test_a_matcher_that_tells_what_is_ready(rules: RulesCollection, matcher: str) -> None:
+    source = changed("Parameters.HealthMatcher.AllowedValues.1", matcher)
+    source["Mappings"]["HealthCheck"][matcher] = source["Mappings"]["HealthCheck"]["0"]
+
+    assert broken(rules, source) == set()
+
+
+def test_a_health_check_takes_no_longer_than_can_be_set(rules: RulesCollection) -> None:
+    source = changed(GROUP + "HealthCheckIntervalSeconds", 300)
+    source["Mappings"]["Timing"]["standard"]["CheckTimeout"] = 200
+
+    assert "E9301" in broken(rules, source)
+
+
+def with_a_redirect(*listener_rules: dict[str, Any]) -> dict[str, Any]:
+    """The template of the service with a listener on port 80, as one adds it for browsers."""
+    source = copy.deepcopy(template("service.yaml"))
+    source["Resources"]["Plain"] = {
+        "Type": "AWS::ElasticLoadBalancingV2::Listener",
+        "Properties": {
+            "LoadBalancerArn": {"Ref": "LoadBalancer"},
+            "Port": 80,
+            "Protocol": "HTTP",
+            "DefaultActions": [
+                {"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "StatusCode": "HTTP_301"}}
+            ],
+        },
+    }
+    for number, rule in enumerate(listener_rules):
+        source["Resources"][f"Rule{number}"] = rule
+    return source
+
+
+def test_a_listener_that_only_redirects_may_be_plain(rules: RulesCollection) -> None:
+    assert broken(rules, with_a_redirect()) == set()
+
+
+def test_a_listener_with_a_rule_that_forwards_may_not(rules: RulesCollection) -> None:
+    actions = [{"Type": "forward", "TargetGroupArn": {"Ref": "TargetGroup"}}]
+    rule = {
+        "Type": "AWS::ElasticLoadBalancingV2::ListenerRule",
+        "Properties": {"ListenerArn": {"Ref": "Plain"}, "Actions": actions},
+    }
+
+    assert broken(rules, with_a_redirect(rule)) == {"E9101", "E9102"}
 
 
 def test_every_rule_has_a_fault(rules: RulesCollection) -> None:
