@@ -1,104 +1,19 @@
-"""Ways to a PostgreSQL database: through PgBouncer, over TLS, with a password that rotates."""
+"""Ways to a PostgreSQL database: over TLS, with a password that rotates, by the variables of libpq."""
 
-import asyncio
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, aclosing
-from functools import partial
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from routeguide.domain.models import Feature, Point, Rectangle, RouteNote
-from routeguide.errors import StorageError, StorageUnavailable, StorageUnusable
-from routeguide.storage import open_storage
-from routeguide.storage.base import Retention, Storage
+from routeguide.errors import StorageUnavailable, StorageUnusable
 from routeguide.storage.postgres.connections import Connections
 from routeguide.storage.postgres.options import PostgresOptions
 from tests.support.certificates import Certificates
-from tests.support.pgbouncer import running_pgbouncer
-from tests.support.postgres import PASSWORD, SUPERUSER, Cluster, administer, fresh_database, running_cluster
-
-HERE, THERE = Point(1, 1), Point(2, 2)
+from tests.support.postgres import PASSWORD, SUPERUSER, Cluster, administer, running_cluster
 
 DEADLINE = 20.0
 """Seconds for an operation that nothing holds up, on a busy machine."""
-
-
-@pytest.fixture(scope="module")
-def pooler_port(postgres_cluster: Cluster) -> Iterator[int]:
-    with running_pgbouncer(postgres_cluster) as port:
-        yield port
-
-
-@pytest.fixture
-def pooled(postgres_cluster: Cluster, pooler_port: int) -> str:
-    """The URL of a database that is always there, through PgBouncer."""
-    return postgres_cluster.url_of("postgres", port=pooler_port)
-
-
-POOLER = PostgresOptions(pooler=True, acquire_timeout=DEADLINE, connect_timeout=DEADLINE)
-
-
-async def test_clients_of_a_pooler_share_sessions(pooled: str) -> None:
-    """Many clients, few sessions, arguments and arrays: a statement is never found in the wrong session."""
-    connections = await Connections.open(pooled, timeout=DEADLINE, options=POOLER)
-
-    async def ask(number: int) -> list[int]:
-        async with connections.connection() as connection:
-            await connection.fetch("SELECT * FROM unnest($1::int[], $2::text[])", [1, 2], ["a", "b"])
-            return [await connection.fetchval("SELECT $1::int", number + each) for each in range(3)]
-
-    answers = await asyncio.gather(*(ask(number) for number in range(60)))
-    assert answers == [[number, number + 1, number + 2] for number in range(60)]
-    await connections.close()
-
-
-async def test_rows_are_copied_through_a_pooler(pooled: str) -> None:
-    connections = await Connections.open(pooled, timeout=DEADLINE, options=POOLER)
-    async with connections.transaction(timeout=DEADLINE) as connection:
-        await connection.execute("CREATE TEMP TABLE staged (number int) ON COMMIT DROP")
-        await connection.copy_records_to_table("staged", records=[(each,) for each in range(1000)])
-        assert await connection.fetchval("SELECT count(*) FROM staged") == 1000
-    await connections.close()
-
-
-async def test_a_failure_behind_a_pooler_spoils_nothing_for_others(pooled: str) -> None:
-    connections = await Connections.open(pooled, timeout=DEADLINE, options=POOLER)
-    for _ in range(5):
-        with pytest.raises(StorageError):
-            async with connections.connection() as connection:
-                await connection.fetchval("SELECT 1 / $1::int", 0)
-        async with connections.connection() as connection:
-            assert await connection.fetchval("SELECT $1::int", 1) == 1
-    await connections.close()
-
-
-async def test_the_contract_holds_through_a_pooler(postgres_cluster: Cluster, pooler_port: int) -> None:
-    """Two servers, which migrate at the same time; of any two of their notes exactly one sees the other."""
-    async with fresh_database(postgres_cluster) as name:
-        open_one = partial(
-            open_storage,
-            postgres_cluster.url_of(name, port=pooler_port),
-            retention=Retention(per_location=1000),
-            timeout=DEADLINE,
-            postgres=POOLER,
-        )
-        async with AsyncExitStack() as stack:
-            one, other = await asyncio.gather(*(stack.enter_async_context(open_one()) for _ in range(2)))
-            await one.features.import_all([Feature("here", HERE), Feature("there", THERE)])
-            assert await other.features.find(HERE) == Feature("here", HERE)
-            assert await other.features.count_at([HERE, HERE, Point(3, 3)]) == 2
-            async with aclosing(other.features.within(Rectangle.GLOBE)) as pages:
-                assert [feature.name async for page in pages for feature in page] == ["here", "there"]
-            posts = [messages_before(store, number) for number in range(40) for store in (one, other)]
-            seen = await asyncio.gather(*posts)
-            await other.check()
-    assert sorted(map(len, seen)) == list(range(80))
-
-
-async def messages_before(store: Storage, number: int) -> list[str]:
-    return [note.message for note in await store.notes.post(RouteNote(HERE, str(number)))]
 
 
 async def test_the_password_is_read_again_when_it_rotates(postgres_cluster: Cluster, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-import asyncpg
 import grpc
 import pytest
 
@@ -17,6 +16,7 @@ from routeguide.pb import route_guide_pb2_grpc as pb_grpc
 from tests.conftest import CHANNEL_OPTIONS
 from tests.support import commands
 from tests.support.postgres import Cluster, fresh_database, running_cluster
+from tests.support.postgres_locks import blocked, notes_locked
 from tests.support.postgres_standby import running_standby
 from tests.support.server_process import ServerProcess, server_process
 from tests.support.steady_load import FIRST_LOOK, SteadyLoad, steady_load
@@ -189,27 +189,3 @@ async def test_what_a_client_is_told_of_an_exhausted_pool(cluster: Cluster, data
         assert (error.code(), reason(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_BUSY")
         assert error.details() == "the store has too much to do; try again"
         await asyncio.wait([waiting])
-
-
-@asynccontextmanager
-async def notes_locked(url: str) -> AsyncGenerator[None, None]:
-    """Somebody else has the table of notes for himself."""
-    connection = await asyncpg.connect(url, timeout=DEADLINE)
-    try:
-        async with connection.transaction():
-            await connection.execute("LOCK TABLE note")
-            yield
-    finally:
-        await connection.close()
-
-
-async def blocked(url: str) -> None:
-    """Returns when a statement waits for a lock."""
-    connection = await asyncpg.connect(url, timeout=DEADLINE)
-    try:
-        async with asyncio.timeout(DEADLINE):
-            # PostgreSQL tells nobody when a statement begins to wait.
-            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-    finally:
-        await connection.close()
