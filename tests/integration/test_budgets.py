@@ -81,7 +81,7 @@ async def test_failed_stream_that_is_still_heard_out_ends_when_it_is_told_to(
 ) -> None:
     """A client that goes on sending after its refusal holds up neither a budget nor a stop."""
     for patience in ("_PAUSE", "_LONGEST_HEARING"):
-        monkeypatch.setattr(f"routeguide.server.servicer.{patience}", 2 * DEADLINE)
+        monkeypatch.setattr(f"routeguide.server.hearing.{patience}", 2 * DEADLINE)
     server = await start_server(stream_max_age=0.5)
     refused = framed(note(2**31 - 1, 1, "x").SerializeToString())
     async with raw_client(server.port) as client:

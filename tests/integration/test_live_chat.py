@@ -171,19 +171,6 @@ async def test_a_reader_that_falls_behind_is_told(start_server: StartServer) -> 
     assert len(response.data) < 80 * len(text)
 
 
-async def test_a_client_that_goes_away_leaves_nothing_behind(server: RunningServer, stub: Stub) -> None:
-    for _ in range(10):
-        chat = live(stub)
-        await chat.write(note(1, 1, "a"))
-        await chat.write(note(1, 1, "b"))
-        await leave(stub, note(1, 1, "c"))
-        chat.cancel()
-    chat = live(stub)
-    await chat.write(note(2, 2, "still here"))
-    await chat.done_writing()
-    assert await chat.read() is grpc.aio.EOF
-
-
 @pytest.mark.parametrize(
     ("budget", "told"),
     [

@@ -5,9 +5,8 @@ cleanly, and gives every stream its one writer. A write waits for the peer's flo
 client costs no more than the page that is being written.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from typing import TypeVar
 
 from routeguide.conversion import (
@@ -19,22 +18,19 @@ from routeguide.conversion import (
     note_to_pb,
     summary_to_pb,
 )
+from routeguide.domain.models import RouteNote
 from routeguide.errors import FieldViolation, InvalidInput
 from routeguide.server.call import Call, Method, Shape
+from routeguide.server.hearing import heard_out
 from routeguide.service.route_guide import RouteGuide
 
 _Model = TypeVar("_Model")
+_Chat = Callable[[AsyncIterator[RouteNote]], AsyncGenerator[Sequence[RouteNote], None]]
 
 LIVE = "routeguide-live"
 """The request metadata that asks for live chat."""
 
 _ANSWERS = {None: False, "false": False, "true": True}
-
-_PAUSE = 0.2
-"""Seconds of silence after which a failed stream is no longer read."""
-
-_LONGEST_HEARING = 5.0
-"""Seconds after which it is no longer read even though it still talks."""
 
 
 class RouteGuideServicer:
@@ -63,14 +59,19 @@ class RouteGuideServicer:
                     await call.write(encode(feature_to_pb(feature)))
 
     async def record_route(self, call: Call) -> bytes:
-        async with _heard_out(call), aclosing(_decoded(call, decode_point, "points")) as points:
+        async with heard_out(call), aclosing(_decoded(call, decode_point, "points")) as points:
             return encode(summary_to_pb(await self._guide.record_route(points)))
 
     async def route_chat(self, call: Call) -> None:
-        chat = self._guide.live_chat if _asks_for_live(call) else self._guide.route_chat
+        async with heard_out(call) as unbroken:
+            if _asks_for_live(call):
+                await self._chat(call, unbroken, self._guide.live_chat)
+            else:
+                await self._chat(call, call, self._guide.route_chat)
+
+    async def _chat(self, call: Call, requests: AsyncIterator[bytes], chat: _Chat) -> None:
         async with (
-            _heard_out(call),
-            aclosing(_decoded(call, decode_note, "notes")) as notes,
+            aclosing(_decoded(requests, decode_note, "notes")) as notes,
             aclosing(chat(notes)) as replies,
         ):
             async for earlier in replies:
@@ -98,33 +99,12 @@ def _asks_for_live(call: Call) -> bool:
     raise InvalidInput([FieldViolation("", f"the metadata {LIVE} must be true or false")])
 
 
-@asynccontextmanager
-async def _heard_out(call: Call) -> AsyncGenerator[None, None]:
-    """Lets a client whose stream fails finish what it is sending, while it does so without a pause.
-
-    grpc.aio's own client reports INTERNAL instead of the status when the call ends under one of its writes
-    (grpc/grpc#36066).
-    """
-    try:
-        yield
-    except Exception:
-        with suppress(TimeoutError):
-            await _hear_out(call)
-        raise
-
-
-async def _hear_out(call: Call) -> None:
-    now = asyncio.get_running_loop().time
-    end = now() + _LONGEST_HEARING
-    async with asyncio.timeout(_PAUSE) as patience:
-        async for _ in call:
-            patience.reschedule(min(now() + _PAUSE, end))
-
-
-async def _decoded(call: Call, decode: Callable[[bytes], _Model], name: str) -> AsyncGenerator[_Model, None]:
+async def _decoded(
+    requests: AsyncIterator[bytes], decode: Callable[[bytes], _Model], name: str
+) -> AsyncGenerator[_Model, None]:
     """The requests of a stream as models; an invalid one is named by its index, counted from 0."""
     index = 0
-    async for request in call:
+    async for request in requests:
         try:
             model = decode(request)
         except InvalidInput as error:
