@@ -18,10 +18,12 @@ CREATE SEQUENCE note_order;
 -- A row is the lock of its location: whoever stores notes there updates it first, and sees what is stored
 -- there only then. Rows are updated at every commit, so pages keep room for the next version.
 CREATE TABLE location (
-  latitude        integer NOT NULL CHECK (latitude BETWEEN -900000000 AND 900000000),
-  longitude       integer NOT NULL CHECK (longitude BETWEEN -1800000000 AND 1800000000),
-  last_number     bigint NOT NULL,  -- of the newest note
-  previous_number bigint NOT NULL,  -- what last_number was before the transaction that updated the row last
+  latitude              integer NOT NULL CHECK (latitude BETWEEN -900000000 AND 900000000),
+  longitude             integer NOT NULL CHECK (longitude BETWEEN -1800000000 AND 1800000000),
+  last_number           bigint NOT NULL,  -- of the newest note
+  kept_after            bigint NOT NULL,  -- notes up to this number were dropped because the location keeps few
+  previous_number       bigint NOT NULL,  -- what last_number was before the transaction that updated the row last
+  previously_kept_after bigint NOT NULL,  -- what kept_after was before it
   PRIMARY KEY (latitude, longitude)
 ) WITH (fillfactor = 50);
 
@@ -45,19 +47,32 @@ CREATE TABLE note_count (
 
 INSERT INTO note_count (shard, kept) SELECT shard, 0 FROM generate_series(0, 63) AS shard;
 
--- Drops the oldest notes, `excess` of them and those from before `outdated`, but at most 512 in one commit, and
--- forgets locations that have none left. Returns how many. It waits for nobody: what others hold stays.
-CREATE FUNCTION drop_oldest_notes(excess bigint, outdated timestamptz) RETURNS bigint
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+-- The statements of both functions find their few rows through an index, and read it in its order. A connection keeps
+-- the plans that it made when the tables were perhaps empty, and would go on scanning them whole; and while a
+-- backup holds its snapshot nothing that was dropped is cleared away, so a plan that collects all that an index
+-- has of a location before it sorts takes longer with every commit. Hence what is off. The compiler is off because
+-- it takes the cost that a scan is given then, where there is no index to use, for real.
+
+-- Drops the oldest notes: those beyond `total` and those from before `outdated`, but at most 512 at once; forgets
+-- locations that have none left. Returns how many. It waits for nobody: what others hold stays.
+CREATE FUNCTION drop_oldest_notes(total bigint, outdated timestamptz) RETURNS bigint
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
   latitudes  integer[];
   longitudes integer[];
+  excess     bigint;
   dropped    bigint;
 BEGIN
   -- One at a time, until it has committed: two would both drop what only one has to.
   IF NOT pg_try_advisory_xact_lock(hashtext('routeguide.drop_oldest_notes')) THEN
+    RETURN 0;
+  END IF;
+
+  SELECT sum(kept)::bigint - total INTO excess FROM note_count;
+  IF outdated IS NULL AND excess <= 0 THEN
     RETURN 0;
   END IF;
 
@@ -74,6 +89,9 @@ BEGIN
     RETURNING note.latitude, note.longitude
   )
   SELECT count(*), array_agg(latitude), array_agg(longitude) INTO dropped, latitudes, longitudes FROM gone;
+  IF dropped = 0 THEN
+    RETURN 0;
+  END IF;
 
   -- Locked by one statement and looked at by the next, which sees the notes of whoever held them before.
   SELECT array_agg(latitude), array_agg(longitude) INTO latitudes, longitudes
@@ -87,64 +105,89 @@ BEGIN
   USING unnest(latitudes, longitudes) AS locked (latitude, longitude)
   WHERE location.latitude = locked.latitude AND location.longitude = locked.longitude
     AND NOT EXISTS (
-      SELECT FROM note WHERE note.latitude = location.latitude AND note.longitude = location.longitude
+      SELECT FROM note
+      WHERE note.latitude = location.latitude AND note.longitude = location.longitude
+        AND note.number > location.kept_after
     );
+  UPDATE note_count SET kept = kept - dropped WHERE shard = pg_backend_pid() % 64;
   RETURN dropped;
 END
 $$;
 
 -- Stores notes, in the order of the arrays, and returns for each of their locations the notes that were kept
--- there before, oldest first, and the number after which the new ones are numbered.
+-- there before, oldest first, and the number after which the new ones are numbered; also how many notes were kept
+-- in all before, as far as they were committed.
 --
 -- One function, so that one round trip does it all and locks are held no longer than its commit takes. Each
 -- statement in it sees what was committed before it began; hence the first takes the locks, and only those
--- after it look at notes. Each finds its few rows through an index. A connection keeps the plans that it made when
--- the tables were perhaps empty, and would go on scanning them whole: hence what is off. The compiler is off because
--- it takes the cost that a scan is given then, where there is no index to use, for real.
+-- after it look at notes. They look at no number up to `kept_after`, and at the rows of locations no more.
 CREATE FUNCTION post_notes(
   latitudes    integer[],
   longitudes   integer[],
   messages     bytea[],
   posted_at    timestamptz,
-  outdated     timestamptz,  -- notes from before it are not returned and may be dropped; NULL where none is
-  per_location integer,
-  total        bigint
+  outdated     timestamptz,  -- notes from before it are not returned; NULL where none is
+  per_location integer
 ) RETURNS TABLE (
   latitude        integer,
   longitude       integer,
   previous_number bigint,
   numbers         bigint[],
-  earlier         bytea[]
-) LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+  earlier         bytea[],
+  kept_in_all     bigint
+) LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
+  held         location[];
   first_number bigint;
+  kept_before  bigint;
   dropped      bigint;
-  kept_now     bigint;
 BEGIN
   -- In the order of coordinates, so that two groups with several locations in common cannot wait for each other.
-  INSERT INTO location AS known (latitude, longitude, previous_number, last_number)
-  SELECT latitude, longitude, 0, count(*)
-  FROM unnest(latitudes, longitudes) AS posted (latitude, longitude)
-  GROUP BY latitude, longitude
-  ORDER BY latitude, longitude
-  ON CONFLICT (latitude, longitude) DO UPDATE SET
-    previous_number = known.last_number,
-    last_number = known.last_number + excluded.last_number;
+  -- What a larger limit than `per_location` has left goes by and by, 512 more than is new in each transaction.
+  WITH locked AS (
+    INSERT INTO location AS known
+      (latitude, longitude, last_number, kept_after, previous_number, previously_kept_after)
+    SELECT latitude, longitude, count(*), 0, 0, 0
+    FROM unnest(latitudes, longitudes) AS posted (latitude, longitude)
+    GROUP BY latitude, longitude
+    ORDER BY latitude, longitude
+    ON CONFLICT (latitude, longitude) DO UPDATE SET
+      last_number = known.last_number + excluded.last_number,
+      kept_after = greatest(known.kept_after, least(
+        known.last_number + excluded.last_number - per_location,
+        known.kept_after + excluded.last_number + 512
+      )),
+      previous_number = known.last_number,
+      previously_kept_after = known.kept_after
+    RETURNING known AS place
+  )
+  SELECT array_agg(place) INTO held FROM locked;
 
   -- A location that was forgotten and comes again begins above every number that it ever had: each of its notes
   -- took a value of the sequence, and none is on its way there now that the row is locked.
-  first_number := nextval('note_order');
-  UPDATE location SET previous_number = first_number, last_number = first_number + last_number
-  FROM unnest(latitudes, longitudes) AS posted (latitude, longitude)
-  WHERE location.latitude = posted.latitude AND location.longitude = posted.longitude
-    AND location.previous_number = 0;
+  IF 0 = ANY (SELECT previous_number FROM unnest(held)) THEN
+    first_number := nextval('note_order');
+    UPDATE location SET
+      last_number = first_number + location.last_number,
+      kept_after = first_number + greatest(0, location.last_number - per_location),
+      previous_number = first_number,
+      previously_kept_after = first_number
+    FROM unnest(held) AS place
+    WHERE location.latitude = place.latitude AND location.longitude = place.longitude
+      AND location.previous_number = 0;
+    SELECT array_agg(location) INTO held
+    FROM unnest(held) AS place
+    JOIN location ON location.latitude = place.latitude AND location.longitude = place.longitude;
+  END IF;
+
+  SELECT sum(kept)::bigint INTO kept_before FROM note_count;
 
   RETURN QUERY
-  SELECT location.latitude, location.longitude, location.previous_number, kept.numbers, kept.messages
-  FROM (SELECT DISTINCT * FROM unnest(latitudes, longitudes) AS each (latitude, longitude)) AS posted
-  JOIN location USING (latitude, longitude)
+  SELECT place.latitude, place.longitude, place.previous_number, kept.numbers, kept.messages, kept_before
+  FROM unnest(held) AS place
   CROSS JOIN LATERAL (
     SELECT
       coalesce(array_agg(newest.number ORDER BY newest.number), '{}') AS numbers,
@@ -152,7 +195,8 @@ BEGIN
     FROM (
       SELECT note.number, note.message
       FROM note
-      WHERE note.latitude = location.latitude AND note.longitude = location.longitude
+      WHERE note.latitude = place.latitude AND note.longitude = place.longitude
+        AND note.number > place.previously_kept_after
         AND (outdated IS NULL OR note.stored_at >= outdated)
       ORDER BY note.number DESC
       LIMIT per_location
@@ -163,24 +207,18 @@ BEGIN
   SELECT
     latitude,
     longitude,
-    location.previous_number + row_number() OVER (PARTITION BY latitude, longitude ORDER BY posted.place),
+    place.previous_number + row_number() OVER (PARTITION BY latitude, longitude ORDER BY posted.turn),
     posted_at,
     posted.message
-  FROM unnest(latitudes, longitudes, messages) WITH ORDINALITY AS posted (latitude, longitude, message, place)
-  JOIN location USING (latitude, longitude)
-  ORDER BY posted.place;
+  FROM unnest(latitudes, longitudes, messages) WITH ORDINALITY AS posted (latitude, longitude, message, turn)
+  JOIN unnest(held) AS place USING (latitude, longitude)
+  ORDER BY posted.turn;
 
   DELETE FROM note
-  USING (SELECT DISTINCT * FROM unnest(latitudes, longitudes) AS each (latitude, longitude)) AS posted
-  JOIN location USING (latitude, longitude)
-  WHERE note.latitude = location.latitude AND note.longitude = location.longitude
-    AND note.number <= location.last_number - per_location;
+  USING unnest(held) AS place
+  WHERE note.latitude = place.latitude AND note.longitude = place.longitude
+    AND note.number > place.previously_kept_after AND note.number <= place.kept_after;
   GET DIAGNOSTICS dropped = ROW_COUNT;
-
-  SELECT sum(kept)::bigint + cardinality(messages) - dropped INTO kept_now FROM note_count;
-  IF outdated IS NOT NULL OR kept_now > total THEN
-    dropped := dropped + drop_oldest_notes(kept_now - total, outdated);
-  END IF;
 
   -- Last, so that whoever waits for this row holds up nobody who waits for anything else.
   UPDATE note_count SET kept = kept + cardinality(messages) - dropped WHERE shard = pg_backend_pid() % 64;

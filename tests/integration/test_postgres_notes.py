@@ -31,7 +31,8 @@ async def administrator(postgres_url: str) -> AsyncGenerator["asyncpg.Connection
 
 @asynccontextmanager
 async def opened(url: str, retention: Retention) -> AsyncGenerator[PostgresStorage, None]:
-    store = await open_postgres(Database(url, 5, PostgresOptions()), retention=retention)
+    options = PostgresOptions(statement_timeout=DEADLINE)
+    store = await open_postgres(Database(url, DEADLINE, options), retention=retention)
     try:
         yield store
     finally:
@@ -56,6 +57,63 @@ async def test_who_writes_elsewhere_does_not_wait(
             assert not waiting.done()
         async with asyncio.timeout(DEADLINE):
             await waiting
+
+
+async def test_a_held_location_stops_few_others_of_the_same_server(
+    postgres_url: str, administrator: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """Those that share its poster wait for it; there are four."""
+    async with opened(postgres_url, Retention()) as store:
+        await post(store, HERE)
+        async with administrator.transaction():
+            await administrator.execute("UPDATE location SET last_number = last_number")
+            held = asyncio.create_task(post(store, HERE))
+            others = [asyncio.create_task(post(store, Point(1, each))) for each in range(100)]
+            async with asyncio.timeout(DEADLINE):
+                for _, stored in zip(range(60), asyncio.as_completed(others), strict=False):
+                    await stored
+            assert not held.done()
+        async with asyncio.timeout(DEADLINE):
+            await asyncio.gather(held, *others)
+
+
+async def test_a_long_backup_does_not_slow_down_storing(
+    postgres_url: str, administrator: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """While it holds its snapshot all that was dropped stays in the tables; storing must not look at it."""
+    looked_at = "SELECT pg_stat_get_xact_tuples_returned('note_pkey'::regclass)"
+
+    async def entries_looked_at() -> int:
+        """Of the index of notes, by a server that stores one."""
+        async with administrator.transaction():
+            before = await administrator.fetchval(looked_at)
+            await administrator.fetch("SELECT * FROM post_notes('{0}', '{0}', '{x}', now(), NULL, 5)")
+            return int(await administrator.fetchval(looked_at) - before)
+
+    async with opened(postgres_url, Retention(per_location=5)) as store:
+        backup = await asyncpg.connect(postgres_url)
+        try:
+            async with backup.transaction(isolation="repeatable_read"):
+                await backup.fetch("SELECT FROM note")
+                await asyncio.gather(*(post(store, HERE) for _ in range(2000)))
+                assert 5 <= await entries_looked_at() < 20
+        finally:
+            await backup.close()
+
+
+async def test_a_much_lower_limit_takes_hold_bit_by_bit(
+    postgres_url: str, administrator: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """No note has to wait until all is dropped that a larger limit has left, and no reply shows it."""
+    async with opened(postgres_url, Retention(per_location=2000)) as store:
+        await asyncio.gather(*(post(store, HERE) for _ in range(1500)))
+    async with opened(postgres_url, Retention(per_location=3)) as store:
+        kept = []
+        for _ in range(4):
+            assert len(await store.notes.post(RouteNote(HERE, ""))) == 3
+            kept.append(await administrator.fetchval("SELECT count(*) FROM note"))
+        assert kept == [988, 476, 3, 3]
+        assert await store.notes.count() == 3
 
 
 async def test_servers_that_write_crosswise_and_drop_old_notes_do_not_deadlock(

@@ -91,7 +91,9 @@ UPDATE_STATISTICS = "ANALYZE feature"
 """Or plans for the few features of before would be followed until the server looks at the table by itself.
 Whoever does not own the table gets a warning, and has to wait for that."""
 
-POST_NOTES = "SELECT * FROM post_notes($1, $2, $3, $4, $5, $6, $7)"
+POST_NOTES = "SELECT * FROM post_notes($1, $2, $3, $4, $5, $6)"
+
+DROP_OLDEST_NOTES = "SELECT drop_oldest_notes($1, $2)"
 
 COUNT_NOTES = "SELECT sum(kept)::bigint FROM note_count"
 
