@@ -1,7 +1,8 @@
 """A PostgreSQL that fails: what calls are told meanwhile, and how soon they are served again.
 
 Each test prints the seconds from the moment at which the database is there again to the first note and the
-first feature; `docs/postgres.md` has a table of them. Together they take about a minute.
+first feature; `docs/postgres.md` has a table of them. Together they take about a minute. Servers have the
+default `unary_timeout`: a call that outlasts it ends with a status that `steady_load` does not let pass.
 """
 
 import asyncio
@@ -22,12 +23,18 @@ from tests.support.server_process import ServerProcess, server_process
 from tests.support.steady_load import FIRST_LOOK, SteadyLoad, steady_load
 from tests.support.tcp_proxy import tcp_proxy
 from tests.support.unprivileged import free_port
-from tests.support.wire import DEADLINE, drained, failure, note, reason
+from tests.support.wire import DEADLINE, drained, failure, note, reason, rectangle
 
 pytestmark = pytest.mark.timeout(180)
 
 RESUMES_WITHIN = 5.0
 """Seconds that are promised; what is measured is a small part of it."""
+
+LONGEST_CALL = 10.0
+"""Seconds: the default of `unary_timeout`. What ends a call before that is the storage's own timeouts."""
+
+QUICK = {"storage_timeout": "2.5", "postgres_acquire_timeout": "2", "postgres_connect_timeout": "2"}
+"""Twice 2.5 s, which calls may take, are far from the bound above even on a busy machine."""
 
 PAUSE = 10.0
 """Seconds for which a database is frozen: longer than any operation on it may take."""
@@ -57,6 +64,7 @@ def report(capsys: pytest.CaptureFixture[str]) -> Report:
             told = f"{failure}: served again after {seconds:.2f} s, longest call {load.longest():.1f} s"
             print(f"\n{told}")  # noqa: T201  # this is what it is for
         assert seconds < RESUMES_WITHIN
+        assert load.longest() < LONGEST_CALL
 
     return told
 
@@ -64,8 +72,7 @@ def report(capsys: pytest.CaptureFixture[str]) -> Report:
 @asynccontextmanager
 async def serving(url: str, **settings: str) -> AsyncGenerator[ServerProcess, None]:
     """A server on the database at `url`, which keeps every note."""
-    given = {"notes_per_location": "10000", "unary_timeout": "60"} | settings
-    async with server_process(storage_url=url, **given) as server:
+    async with server_process(storage_url=url, notes_per_location="10000", **settings) as server:
         yield server
         assert await server.stop() == 0
 
@@ -101,7 +108,8 @@ async def test_the_database_is_restarted(cluster: Cluster, database: str, mode: 
 
 
 async def test_the_database_is_frozen(cluster: Cluster, database: str, report: Report) -> None:
-    async with serving(cluster.url_of(database)) as server, steady_load(server.address) as load:
+    url = cluster.url_of(database)
+    async with serving(url, **QUICK) as server, steady_load(server.address) as load:
         with cluster.paused():
             frozen = time.monotonic()
             await asyncio.sleep(PAUSE)  # is what happens, not a wait for something
@@ -123,6 +131,26 @@ async def test_the_database_fails_over(cluster: Cluster, database: str, report: 
                 await load.refused("RouteChat", since=time.monotonic())
                 await asyncio.to_thread(standby.promote)
                 report("failed over", await load.recovery(since=time.monotonic()), load)
+
+
+async def test_the_database_vanishes(cluster: Cluster, database: str, report: Report) -> None:
+    """Its connections are not cut but silent, all of them at once; its name leads elsewhere already."""
+    async with tcp_proxy(cluster.port) as proxy:
+        url = cluster.url_of(database, port=proxy.port)
+        async with serving(url, **QUICK) as server, steady_load(server.address) as load:
+            await fill_pool(server)
+            vanished = time.monotonic()
+            proxy.silence()
+            report("vanished", await load.recovery(since=vanished), load)
+
+
+async def fill_pool(server: ServerProcess) -> None:
+    """Each listing takes a connection of its own."""
+    async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
+        stub = pb_grpc.RouteGuideStub(channel)
+        everywhere = rectangle(-900000000, -1800000000, 900000000, 1800000000)
+        listings = [drained(stub.ListFeatures(everywhere, timeout=DEADLINE)) for _ in range(20)]
+        await asyncio.gather(*listings)
 
 
 @contextmanager
@@ -163,13 +191,16 @@ async def test_somebody_holds_a_lock_for_too_long(cluster: Cluster, database: st
 
 
 async def test_all_connections_are_in_use(cluster: Cluster, database: str, report: Report) -> None:
+    """That is no reason for a balancer to send the calls to other servers, which use the same database."""
     url = cluster.url_of(database)
-    settings = {"postgres_pool_size": "1", "postgres_acquire_timeout": "0.2", "storage_probe_interval": "60"}
+    settings = {"postgres_pool_size": "1", "postgres_acquire_timeout": "0.2", "storage_probe_interval": "0.1"}
     async with serving(url, **settings) as server, steady_load(server.address) as load:
         async with notes_locked(url):
             refused = await load.refused("GetFeature", since=time.monotonic())
             assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+            await load.refused("GetFeature", since=refused.ended + 1)  # the store was asked meanwhile
         report("pool exhausted", await load.recovery(since=time.monotonic()), load)
+        assert "storage lost" not in {entry["event"] for entry in server.log}
 
 
 async def test_what_a_client_is_told_of_an_exhausted_pool(cluster: Cluster, database: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from structlog.testing import capture_logs
 
-from routeguide.errors import StorageUnavailable
+from routeguide.errors import StorageBusy, StorageUnavailable
 from routeguide.server.background import in_background
 from routeguide.server.readiness import Readiness
 from routeguide.server.storage_probe import StorageProbe
@@ -64,3 +64,16 @@ async def test_cause_is_told(fail: Callable[[], Awaitable[None]], cause: str) ->
 
     (told,) = logs
     assert (told["event"], told["cause"]) == ("storage lost", cause)
+
+
+async def test_a_busy_store_is_not_lost() -> None:
+    readiness = Readiness()
+    readiness.found_storage(answers=False)
+    change = readiness.next_change()
+
+    async def be_busy() -> None:
+        raise StorageBusy("all connections to the store are in use")
+
+    probe = StorageProbe(FailingStorage(be_busy), readiness, interval=0.01, timeout=0.1)
+    async with in_background(probe.watch()), asyncio.timeout(DEADLINE):
+        await change.wait()

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from routeguide.errors import StorageError
+from routeguide.errors import StorageBusy, StorageError
 from routeguide.server.readiness import Readiness
 from routeguide.storage.base import Storage
 
@@ -34,6 +34,10 @@ class StorageProbe:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._storage.check()
+        except StorageBusy:
+            return (
+                None  # it answers; sending its callers to others, who use it too, would make it no less busy
+            )
         except StorageError as error:
             return error.__cause__ or error
         except TimeoutError:
