@@ -8,8 +8,9 @@ from cfnlint.template import Template
 
 from deploy.rules.balancer import TARGET_GROUP
 from deploy.rules.tasks import TASK_DEFINITION
-from deploy.rules.values import branches, resources
+from deploy.rules.values import branches, possible, resources
 
+LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 SERVICE = "AWS::ECS::Service"
 
 Times = dict[str, float]
@@ -50,6 +51,34 @@ class DrainInequality(CloudFormationLintRule):
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         return _broken(cfn, SERVICE, _drain_inequalities)
+
+
+class IdleStreams(CloudFormationLintRule):
+    id = "E9303"
+    shortdesc = "The server ends a quiet stream before the balancer cuts its connection"
+    description = "The server says why, and clients reconnect; the balancer says nothing."
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return [
+            RuleMatch(
+                [*path, "LoadBalancerAttributes"], f"{balancers} s idle, but streams may be for {streams}"
+            )
+            for path, balancer in resources(cfn.template, LOAD_BALANCER)
+            for balancers in possible(cfn.template, _idle_timeout(balancer))
+            for streams in _idle_streams(cfn.template)
+            if not (balancers.isdecimal() and streams.isdecimal() and 0 < int(streams) < int(balancers))
+        ]
+
+
+def _idle_timeout(balancer: dict[str, Any]) -> Any:
+    attributes = _attributes(balancer.get("LoadBalancerAttributes", []))
+    return attributes.get("idle_timeout.timeout_seconds")
+
+
+def _idle_streams(template: dict[str, Any]) -> Iterator[str]:
+    for container in _containers(template):
+        if container.get("PortMappings"):
+            yield from possible(template, _variables(container).get("ROUTEGUIDE_STREAM_IDLE_TIMEOUT"))
 
 
 def _check_inequalities(t: Times) -> dict[str, bool]:
@@ -106,16 +135,28 @@ def _times(template: dict[str, Any], row: dict[str, Any]) -> Iterator[tuple[str,
 def _written(template: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for _, group in resources(template, TARGET_GROUP):
         yield from ((name, group[key]) for name, key in GROUP_TIMES.items() if key in group)
-        for attribute in group.get("TargetGroupAttributes", []):
-            if attribute["Key"] == "deregistration_delay.timeout_seconds":
-                yield "deregistration", attribute["Value"]
-    for _, task in resources(template, TASK_DEFINITION):
-        for container in branches(task["ContainerDefinitions"]):
-            yield from _of_container(container)
+        attributes = _attributes(group.get("TargetGroupAttributes", []))
+        if "deregistration_delay.timeout_seconds" in attributes:
+            yield "deregistration", attributes["deregistration_delay.timeout_seconds"]
+    for container in _containers(template):
+        yield from _of_container(container)
 
 
 def _of_container(container: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     if "StopTimeout" in container:
         yield "stop", container["StopTimeout"]
-    variables = {item["Name"]: item["Value"] for item in branches(container.get("Environment", []))}
+    variables = _variables(container)
     yield from ((name, variables[key]) for name, key in SERVER_TIMES.items() if key in variables)
+
+
+def _containers(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for _, task in resources(template, TASK_DEFINITION):
+        yield from branches(task["ContainerDefinitions"])
+
+
+def _variables(container: dict[str, Any]) -> dict[str, Any]:
+    return {item["Name"]: item["Value"] for item in branches(container.get("Environment", []))}
+
+
+def _attributes(items: list[Any]) -> dict[str, Any]:
+    return {item["Key"]: item["Value"] for item in branches(items)}

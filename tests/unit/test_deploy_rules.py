@@ -81,6 +81,12 @@ FAULTS = [
     ("E9302", "Mappings.Timing.quick.StreamMaxAge", 60),
     ("E9302", GROUP + "TargetGroupAttributes.0.Value", "120"),
     ("E9302", VARIABLE + "ROUTEGUIDE_PLATFORM_STOP_TIMEOUT.Value", 120),
+    ("E9303", "Parameters.IdleTimeout.Default", 60),
+    ("E9303", "Parameters.IdleTimeout.MinValue", 120),
+    ("E9303", "Parameters.IdleTimeout.MinValue", MISSING),
+    ("E9303", "Resources.LoadBalancer.Properties.LoadBalancerAttributes.0", MISSING),
+    ("E9303", VARIABLE + "ROUTEGUIDE_STREAM_IDLE_TIMEOUT.Value", "0"),
+    ("E9303", VARIABLE + "ROUTEGUIDE_STREAM_IDLE_TIMEOUT", MISSING),
 ]
 
 
