@@ -63,3 +63,30 @@ def test_an_authority_is_of_use_only_to_those_who_verify(mode: str) -> None:
         "ROUTEGUIDE_POSTGRES_TLS_CA_FILE: certificates are not verified;"
         " set ROUTEGUIDE_POSTGRES_TLS_MODE to verify-full or verify-ca",
     )
+
+
+POSTGRES = {"storage_url": "postgresql://host/db"}
+
+
+def test_times_that_forestall_each_other_are_told_together() -> None:
+    times = {"storage_timeout": 2, "postgres_acquire_timeout": 2, "unary_timeout": 4}
+    with pytest.raises(SettingsError) as raised:
+        Settings.load(POSTGRES | times)
+    assert sorted(raised.value.problems) == [
+        "ROUTEGUIDE_POSTGRES_ACQUIRE_TIMEOUT must be below ROUTEGUIDE_STORAGE_TIMEOUT,"
+        " or no call is told that all connections are in use",
+        "ROUTEGUIDE_UNARY_TIMEOUT must exceed ROUTEGUIDE_STORAGE_TIMEOUT twice over,"
+        " or calls end before a failing store is known",
+    ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        POSTGRES,
+        POSTGRES | {"unary_timeout": 0, "storage_timeout": 60},
+        {"storage_url": "memory://", "unary_timeout": 1, "storage_timeout": 1},
+    ],
+)
+def test_times_that_are_unlimited_or_of_no_use_forestall_nothing(given: dict[str, object]) -> None:
+    Settings.load(given)

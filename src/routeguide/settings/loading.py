@@ -24,6 +24,7 @@ from routeguide.settings.postgres import PostgresSettings
 from routeguide.settings.serving import ServingSettings
 from routeguide.settings.storage import StorageSettings
 from routeguide.settings.telemetry import TelemetrySettings
+from routeguide.settings.times import Times
 from routeguide.settings.tls import TlsSettings
 
 DOTENV = Path(".env")
@@ -33,6 +34,7 @@ class Settings(
     TelemetrySettings,
     AccessSettings,
     LiveSettings,
+    Times,
     LimitSettings,
     PostgresSettings,
     StorageSettings,
