@@ -39,15 +39,12 @@ class RouteChat:
         self._call.cancel()
 
     async def connected(self) -> None:
-        """Returns once the call has a connection; the server may still refuse it.
+        """Returns once the call has had a connection; the server may still refuse it.
 
         Raises:
             RpcFailed: there is none to be had, or the call has ended.
         """
-        try:
-            await self._call.wait_for_connection()
-        except grpc.aio.AioRpcError:
-            raise await self._notes.failure() from None
+        await self._notes.connected()
 
     async def send(self, note: RouteNote) -> None:
         """Sends one note; returns when it is on its way.
@@ -94,6 +91,7 @@ class RouteChat:
         raise StopAsyncIteration
 
     async def _read(self) -> Any:
+        await self._notes.connected()
         try:
             return await self._call.read()
         except grpc.aio.AioRpcError:

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +10,7 @@ import grpc
 from routeguide import __version__
 from routeguide.client import handshake
 from routeguide.client.address import is_loopback
-from routeguide.client.errors import RpcFailed, failure_of
+from routeguide.client.errors import Circumstances, RpcFailed, failure_of
 from routeguide.client.tls import ClientTls
 from routeguide.pb import route_guide_pb2 as pb
 
@@ -57,20 +55,29 @@ class Connection:
     ) -> None:
         await self.channel.close()
 
-    @asynccontextmanager
-    async def failures_told(self, deadline: float | None) -> AsyncGenerator[None, None]:
-        """Turns grpc's errors inside the block into RpcFailed."""
-        try:
-            yield
-        except grpc.aio.AioRpcError as error:
-            raise await self.failure(error, deadline=deadline) from error
+    async def failure(
+        self, error: grpc.aio.AioRpcError, *, deadline: float | None, connected: bool | None = None
+    ) -> RpcFailed:
+        """`error`, which a call with `deadline` met, in words; without a connection, TLS may be why.
 
-    async def failure(self, error: grpc.aio.AioRpcError, *, deadline: float | None) -> RpcFailed:
-        """`error`, which a call with `deadline` met, in words; without a connection, TLS may be why."""
+        What other connections meet now says nothing of a call that was `connected`. Where the call does not
+        know (None), the state of the channel must do: it keeps the failure to connect, not the loss, in mind.
+        """
         channel, obstacle = self.channel.get_state(), None
-        if error.code() is grpc.StatusCode.UNAVAILABLE and channel is not grpc.ChannelConnectivity.READY:
+        ready = channel is grpc.ChannelConnectivity.READY
+        answered = bool(error.initial_metadata() or error.trailing_metadata())
+        if error.code() is grpc.StatusCode.UNAVAILABLE and not (connected or ready or answered):
             obstacle = await asyncio.to_thread(handshake.obstacle, self.target, self._tls)
-        return failure_of(error, target=self.target, channel=channel, deadline=deadline, obstacle=obstacle)
+        if connected is None:
+            connected = obstacle is None and channel is not grpc.ChannelConnectivity.TRANSIENT_FAILURE
+        circumstances = Circumstances(
+            target=self.target,
+            deadline=deadline,
+            connected=connected or ready or answered,
+            ready=ready,
+            obstacle=obstacle,
+        )
+        return failure_of(error, circumstances)
 
 
 def _options(target: str) -> list[tuple[str, int | str]]:

@@ -1,6 +1,7 @@
 """How a call fails, in words for whoever made it."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -10,6 +11,9 @@ from routeguide.errors import FieldViolation, RouteGuideError
 
 _DETAILS = "grpc-status-details-bin"
 """The trailing metadata that holds a google.rpc.Status, as every gRPC library has it."""
+
+_RESET = ("Received RST_STREAM with error code", "Internal error from Core")
+"""What grpc's core says of a stream that was reset, and grpc.aio of a write that failed on one."""
 
 
 class RpcFailed(RouteGuideError):
@@ -34,52 +38,66 @@ class RpcFailed(RouteGuideError):
         """Whether the call was cut, on its way or by a server that cannot go on; another may do better."""
 
 
-def failure_of(
-    error: grpc.aio.AioRpcError,
-    *,
-    target: str,
-    channel: grpc.ChannelConnectivity,
-    deadline: float | None,
-    obstacle: str | None = None,
-) -> RpcFailed:
-    """`error` in words.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """Those in which a call failed."""
 
-    The state of the channel tells a server that answers UNAVAILABLE from none that answers: only the
-    former leaves the channel ready. For the latter, `obstacle` is what was found to be in the way.
-    """
+    target: str
+    deadline: float | None
+    """Seconds that the call had."""
+    connected: bool
+    """Whether the call had a connection, which it may have lost."""
+    ready: bool
+    """Whether the channel has one now: then UNAVAILABLE is what the server answered."""
+    obstacle: str | None = None
+    """What was found to be in the way of a call that had none."""
+
+
+def failure_of(error: grpc.aio.AioRpcError, circumstances: Circumstances) -> RpcFailed:
+    """`error` in words."""
     code, message = error.code(), error.details() or ""
-    if is_made_here(error):
-        sentence = f"the call to {target} was cut on its way ({message})"
-    elif obstacle is None:
-        sentence = _sentence(error, target, channel, deadline)
+    unavailable, connected = code is grpc.StatusCode.UNAVAILABLE, circumstances.connected
+    if unavailable and not (connected and circumstances.ready):
+        sentence = _without_connection(message, circumstances)
     else:
-        sentence = f"cannot connect to {target}: {obstacle}"
-    connected = obstacle is None and channel is not grpc.ChannelConnectivity.TRANSIENT_FAILURE
-    interrupted = _was_cut(error) or (connected and code is grpc.StatusCode.UNAVAILABLE)
+        sentence = _sentence(error, circumstances)
+    interrupted = _was_cut(error) or (connected and unavailable)
     return RpcFailed(sentence, code, message, _violations(error), interrupted=interrupted)
 
 
 def is_made_here(error: grpc.aio.AioRpcError) -> bool:
-    """Whether it is an INTERNAL that no server sent, for servers add metadata: grpc makes it of a stream that
-    was reset, and of a write that failed."""
+    """Whether grpc may have made an INTERNAL of a stream that was reset or a write that failed, since it came
+    without metadata. That of a server which adds none looks the same."""
     return error.code() is grpc.StatusCode.INTERNAL and not error.trailing_metadata()
 
 
 def _was_cut(error: grpc.aio.AioRpcError) -> bool:
     """Whether the stream was reset; a server that stops says CANCELLED to a call that comes too late."""
-    return is_made_here(error) or error.code() is grpc.StatusCode.CANCELLED
+    return _was_reset(error) or error.code() is grpc.StatusCode.CANCELLED
 
 
-def _sentence(
-    error: grpc.aio.AioRpcError, target: str, channel: grpc.ChannelConnectivity, deadline: float | None
-) -> str:
+def _was_reset(error: grpc.aio.AioRpcError) -> bool:
+    """By its text, for nothing else tells a reset from an INTERNAL of a server that has failed."""
+    message = error.details() or ""
+    return is_made_here(error) and any(text in message for text in _RESET)
+
+
+def _without_connection(message: str, circumstances: Circumstances) -> str:
+    target, obstacle = circumstances.target, circumstances.obstacle
+    if circumstances.connected:
+        return f"lost the connection to {target} ({message})"
+    if obstacle is not None:
+        return f"cannot connect to {target}: {obstacle}"
+    return f"cannot connect to {target}; does a gRPC server listen there? ({message})"
+
+
+def _sentence(error: grpc.aio.AioRpcError, circumstances: Circumstances) -> str:
     code, message = error.code(), error.details() or ""
+    target, deadline = circumstances.target, circumstances.deadline
+    if _was_reset(error):
+        return f"the call to {target} was cut on its way ({message})"
     if code is grpc.StatusCode.OK:
         return f"{target} ended the call early"
-    if code is grpc.StatusCode.UNAVAILABLE and channel is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
-        return f"cannot connect to {target}; does a gRPC server listen there? ({message})"
-    if code is grpc.StatusCode.UNAVAILABLE and channel is not grpc.ChannelConnectivity.READY:
-        return f"lost the connection to {target} ({message})"
     if code is grpc.StatusCode.DEADLINE_EXCEEDED and deadline is not None:
         return f"{target} did not answer within {deadline:g} seconds"
     if code is grpc.StatusCode.UNIMPLEMENTED:

@@ -8,9 +8,9 @@ here, and where it may be made up, the server's is waited for.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 
@@ -22,8 +22,12 @@ _PAUSE = 0.001
 """Seconds between looks, for nothing tells when the status is replaced."""
 
 StreamingCall = grpc.aio.StreamUnaryCall[Any, Any] | grpc.aio.StreamStreamCall[Any, Any]
-Describe = Callable[[grpc.aio.AioRpcError], Awaitable[RpcFailed]]
-"""Puts an error in words."""
+
+
+class Describe(Protocol):
+    """Puts an error in words; these depend on whether the call was connected before."""
+
+    def __call__(self, error: grpc.aio.AioRpcError, /, *, connected: bool) -> Awaitable[RpcFailed]: ...
 
 
 class RequestStream:
@@ -33,10 +37,27 @@ class RequestStream:
         self._call = call
         self._describe = describe
         self._first: grpc.aio.AioRpcError | None = None
+        self._was_connected = False
         call.add_done_callback(self._keep_first)
+
+    async def connected(self) -> None:
+        """Returns once the call has had a connection, which is remembered.
+
+        Raises:
+            RpcFailed: there is none to be had, or the call has ended before.
+        """
+        if self._was_connected:
+            return
+        try:
+            await self._call.wait_for_connection()
+        except grpc.aio.AioRpcError:
+            raise await self.failure() from None
+        self._was_connected = True
 
     async def write(self, message: Any) -> None:
         """Raises RpcFailed: the call has ended."""
+        if not self._call.done():
+            await self.connected()
         try:
             await self._call.write(message)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
@@ -55,7 +76,7 @@ class RequestStream:
                 break
             await asyncio.sleep(_PAUSE)
             status = await _status(self._call)
-        return await self._describe(status)
+        return await self._describe(status, connected=self._was_connected)
 
     def _keep_first(self, call: Any) -> None:
         """Called at the moment the call gets its first status, when to read it cannot suspend."""

@@ -71,21 +71,24 @@ class RouteGuideClient:
 
     async def get_feature(self, location: Point) -> Feature:
         """The feature at exactly `location`, with an empty name where there is none."""
-        async with self._connection.failures_told(self._deadline):
-            call = self._stub.GetFeature(
-                point_to_pb(location), timeout=self._deadline, metadata=self._metadata
-            )
+        call = self._stub.GetFeature(point_to_pb(location), timeout=self._deadline, metadata=self._metadata)
+        try:
             return feature_from_pb(await call)
+        except grpc.aio.AioRpcError as error:
+            raise await self._connection.failure(error, deadline=self._deadline) from error
 
     async def list_features(
         self, rectangle: Rectangle, *, deadline: float | None = None
     ) -> AsyncGenerator[Feature, None]:
         """The features inside `rectangle` in the order of their import. Close it (`contextlib.aclosing`)."""
         call = self._stub.ListFeatures(rectangle_to_pb(rectangle), timeout=deadline, metadata=self._metadata)
+        begun: bool | None = None
         try:
-            async with self._connection.failures_told(deadline):
-                async for message in call:
-                    yield feature_from_pb(message)
+            async for message in call:
+                begun = True
+                yield feature_from_pb(message)
+        except grpc.aio.AioRpcError as error:
+            raise await self._connection.failure(error, deadline=deadline, connected=begun) from error
         finally:
             call.cancel()
 
