@@ -20,12 +20,17 @@ CREATE SEQUENCE note_order;
 CREATE TABLE location (
   latitude              integer NOT NULL CHECK (latitude BETWEEN -900000000 AND 900000000),
   longitude             integer NOT NULL CHECK (longitude BETWEEN -1800000000 AND 1800000000),
+  begins_after          bigint NOT NULL,  -- numbers follow this one; more than any before the location was forgotten
   last_number           bigint NOT NULL,  -- of the newest note
   kept_after            bigint NOT NULL,  -- notes up to this number were dropped because the location keeps few
   previous_number       bigint NOT NULL,  -- what last_number was before the transaction that updated the row last
   previously_kept_after bigint NOT NULL,  -- what kept_after was before it
+  emptied_at            timestamptz,  -- when the last of its notes was dropped; NULL while it keeps some
   PRIMARY KEY (latitude, longitude)
 ) WITH (fillfactor = 50);
+
+-- Notes at locations that keep some change nothing in it, so their rows are still updated within their pages.
+CREATE INDEX location_by_emptying ON location (emptied_at) WHERE emptied_at IS NOT NULL;
 
 CREATE TABLE note (
   latitude     integer NOT NULL,
@@ -54,7 +59,10 @@ INSERT INTO note_count (shard, kept) SELECT shard, 0 FROM generate_series(0, 63)
 -- it takes the cost that a scan is given then, where there is no index to use, for real.
 
 -- Drops the oldest notes: those beyond `total` and those from before `outdated`, but at most 512 at once; forgets
--- locations that have none left. Returns how many. It waits for nobody: what others hold stays.
+-- locations that have had none for five minutes. Returns how many notes. It waits for nobody: what others hold stays.
+--
+-- Five minutes, because servers look once a second at the locations that their live streams follow: from the row they
+-- learn that there were notes which they never saw. Clocks are the database's own, and taken so that it is no less.
 CREATE FUNCTION drop_oldest_notes(total bigint, outdated timestamptz) RETURNS bigint
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -101,22 +109,34 @@ BEGIN
     JOIN location USING (latitude, longitude)
     FOR UPDATE OF location SKIP LOCKED
   ) AS locked;
-  DELETE FROM location
-  USING unnest(latitudes, longitudes) AS locked (latitude, longitude)
+  UPDATE location SET emptied_at = clock_timestamp()
+  FROM unnest(latitudes, longitudes) AS locked (latitude, longitude)
   WHERE location.latitude = locked.latitude AND location.longitude = locked.longitude
     AND NOT EXISTS (
       SELECT FROM note
       WHERE note.latitude = location.latitude AND note.longitude = location.longitude
         AND note.number > location.kept_after
     );
+
+  -- Twice as many as can be emptied at once, so that none are left behind.
+  DELETE FROM location
+  USING (
+    SELECT latitude, longitude
+    FROM location
+    WHERE emptied_at < statement_timestamp() - interval '5 minutes'
+    ORDER BY emptied_at
+    LIMIT 1024
+    FOR UPDATE SKIP LOCKED
+  ) AS forgotten
+  WHERE location.latitude = forgotten.latitude AND location.longitude = forgotten.longitude;
   UPDATE note_count SET kept = kept - dropped WHERE shard = pg_backend_pid() % 64;
   RETURN dropped;
 END
 $$;
 
 -- Stores notes, in the order of the arrays, and returns for each of their locations the notes that were kept
--- there before, oldest first, and the number after which the new ones are numbered; also how many notes were kept
--- in all before, as far as they were committed.
+-- there before, oldest first, and the numbers after which the first of all and the new ones are numbered; also how
+-- many notes were kept in all before, as far as they were committed.
 --
 -- One function, so that one round trip does it all and locks are held no longer than its commit takes. Each
 -- statement in it sees what was committed before it began; hence the first takes the locks, and only those
@@ -131,6 +151,7 @@ CREATE FUNCTION post_notes(
 ) RETURNS TABLE (
   latitude        integer,
   longitude       integer,
+  begins_after    bigint,
   previous_number bigint,
   numbers         bigint[],
   earlier         bytea[],
@@ -149,8 +170,8 @@ BEGIN
   -- What a larger limit than `per_location` has left goes by and by, 512 more than is new in each transaction.
   WITH locked AS (
     INSERT INTO location AS known
-      (latitude, longitude, last_number, kept_after, previous_number, previously_kept_after)
-    SELECT latitude, longitude, count(*), 0, 0, 0
+      (latitude, longitude, begins_after, last_number, kept_after, previous_number, previously_kept_after)
+    SELECT latitude, longitude, 0, count(*), 0, 0, 0
     FROM unnest(latitudes, longitudes) AS posted (latitude, longitude)
     GROUP BY latitude, longitude
     ORDER BY latitude, longitude
@@ -161,7 +182,8 @@ BEGIN
         known.kept_after + excluded.last_number + 512
       )),
       previous_number = known.last_number,
-      previously_kept_after = known.kept_after
+      previously_kept_after = known.kept_after,
+      emptied_at = NULL
     RETURNING known AS place
   )
   SELECT array_agg(place) INTO held FROM locked;
@@ -171,6 +193,7 @@ BEGIN
   IF 0 = ANY (SELECT previous_number FROM unnest(held)) THEN
     first_number := nextval('note_order');
     UPDATE location SET
+      begins_after = first_number,
       last_number = first_number + location.last_number,
       kept_after = first_number + greatest(0, location.last_number - per_location),
       previous_number = first_number,
@@ -186,7 +209,8 @@ BEGIN
   SELECT sum(kept)::bigint INTO kept_before FROM note_count;
 
   RETURN QUERY
-  SELECT place.latitude, place.longitude, place.previous_number, kept.numbers, kept.messages, kept_before
+  SELECT
+    place.latitude, place.longitude, place.begins_after, place.previous_number, kept.numbers, kept.messages, kept_before
   FROM unnest(held) AS place
   CROSS JOIN LATERAL (
     SELECT

@@ -152,6 +152,8 @@ async def test_numbers_rise_by_one_and_never_return(
         first = await numbers()
         for _ in range(3):
             await post(store, THERE)
+        await administrator.execute("UPDATE location SET emptied_at = emptied_at - interval '6 minutes'")
+        await post(store, THERE)
         assert await administrator.fetchval("SELECT count(*) FROM location") == 1
         for _ in range(3):
             await post(store, HERE)
@@ -159,6 +161,20 @@ async def test_numbers_rise_by_one_and_never_return(
     assert first == list(range(first[0], first[0] + 3))
     assert later == list(range(later[0], later[0] + 3))
     assert later[0] > first[-1]
+
+
+async def test_an_empty_location_is_remembered_for_a_while(
+    postgres_url: str, administrator: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """Its numbers go on, so whoever follows it notices what came and went."""
+    async with opened(postgres_url, Retention(total=1)) as store:
+        await post(store, HERE)
+        await post(store, THERE)
+        assert await administrator.fetchval("SELECT longitude FROM location WHERE emptied_at < now()") == 0
+        first = await administrator.fetchval("SELECT last_number FROM location WHERE longitude = 0")
+        await post(store, HERE)
+        assert await administrator.fetchval("SELECT number FROM note") == first + 1
+        assert await administrator.fetchval("SELECT longitude FROM location WHERE emptied_at < now()") == 1
 
 
 async def test_a_store_that_turns_read_only_fails_its_check(

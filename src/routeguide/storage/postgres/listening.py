@@ -1,6 +1,7 @@
 """The connection that hears announcements."""
 
 import asyncio
+import errno
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -9,17 +10,18 @@ from typing import Any, NoReturn
 import asyncpg
 import structlog
 
+from routeguide.errors import StorageError, StorageUnusable
 from routeguide.storage.postgres.address import connect_arguments, shown
-from routeguide.storage.postgres.errors import DRIVER_ERRORS
+from routeguide.storage.postgres.errors import DRIVER_ERRORS, at_opening
 from routeguide.storage.postgres.options import PostgresOptions
 
 CHANNEL = "routeguide_notes"
 
 _HEARTBEAT = 5.0
-"""Seconds of silence after which the connection is asked whether it still stands."""
+"""Seconds of silence after which the connection is asked whether it still stands, and to answer in."""
 
 _PAUSE = 1.0
-"""Seconds between two attempts to connect."""
+"""Seconds until the next attempt, if the connection did not last that long."""
 
 _log = structlog.get_logger(__name__)
 
@@ -45,22 +47,45 @@ class Listener:
         )
         self._is_lost = False
 
+    async def check(self) -> None:
+        """Connects once, to find out now what will never go right; what may pass is left to `run`.
+
+        Raises:
+            StorageUnusable: written for the operator.
+        """
+        try:
+            connection = await self._connected()
+        except (*DRIVER_ERRORS, ValueError) as error:
+            failure = at_opening(error, shown(self._url))
+            if isinstance(failure, StorageUnusable):
+                raise failure from error
+        else:
+            connection.terminate()
+
     async def run(self, hear: Callable[[str], object], begin: Callable[[], object]) -> NoReturn:
         """Calls `hear` with each announcement, and `begin` whenever it has begun to listen. Never returns."""
+        now = asyncio.get_running_loop().time
         while True:
+            begun = now()
             try:
                 await self._listen(hear, begin)
             except (*DRIVER_ERRORS, ValueError) as error:
-                self._tell_once(error)
-            await asyncio.sleep(_PAUSE)
+                self._tell_once(at_opening(error, shown(self._url)))
+            if now() - begun < _PAUSE:
+                await asyncio.sleep(_PAUSE)
 
     async def _listen(self, hear: Callable[[str], object], begin: Callable[[], object]) -> None:
         """Returns, or raises an error of the driver's, when the connection is lost."""
-        connection = await asyncpg.connect(**connect_arguments(self._url, self._options))
+
+        def hear_payload(_connection: object, _pid: int, _channel: str, payload: object) -> None:
+            hear(str(payload))
+
+        connection = await self._connected()
         lost = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(CHANNEL, lambda _connection, _pid, _channel, said: hear(str(said)))
+            async with asyncio.timeout(_HEARTBEAT):
+                await connection.add_listener(CHANNEL, hear_payload)
             self._is_lost = False
             _log.info("hears what other servers store", url=shown(self._url))
             begin()
@@ -68,7 +93,10 @@ class Listener:
                 await self._stands(connection, lost)
         finally:
             connection.terminate()  # a server that is paused would not say goodbye
-        raise ConnectionError("the connection was closed")
+        raise ConnectionResetError(errno.ECONNRESET, "the connection was closed")
+
+    async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(**connect_arguments(self._url, self._options))
 
     async def _stands(self, connection: Any, lost: asyncio.Event) -> None:
         """Waits a while; raises if the connection does not answer then."""
@@ -78,7 +106,7 @@ class Listener:
                 return
         await connection.execute("SELECT", timeout=_HEARTBEAT)
 
-    def _tell_once(self, error: Exception) -> None:
+    def _tell_once(self, error: StorageError) -> None:
         if not self._is_lost:
             self._is_lost = True
-            _log.warning("does not hear what other servers store, and looks once a second", error=repr(error))
+            _log.warning("does not hear what other servers store, and looks once a second", error=str(error))

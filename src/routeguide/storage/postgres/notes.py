@@ -9,8 +9,8 @@ each other, but for those of one server whose locations share a poster.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import asyncpg
@@ -24,7 +24,7 @@ from routeguide.storage.feed import Posting, Stored
 from routeguide.storage.live import LiveNotes
 from routeguide.storage.postgres import statements
 from routeguide.storage.postgres.connections import Connections
-from routeguide.storage.postgres.live import LiveExchange
+from routeguide.storage.postgres.live import LiveExchange, outdated
 
 _POSTERS = 4
 """Groups under way at the same time. A location that somebody holds stops the notes of one poster only."""
@@ -47,6 +47,8 @@ class _Here(NamedTuple):
     numbers: Sequence[int]
     """Of the kept notes, rising; dense, but for those that were dropped."""
     notes: Sequence[RouteNote]
+    begins_after: int
+    """The number that the first note here ever followed, or the first since the location was forgotten."""
     last_number: int
     """The last number given so far; those of the new notes follow it."""
 
@@ -105,10 +107,20 @@ class PostgresNoteRepository(NoteRepository):
         replies = _replies(notes, before, self._retention.per_location)
         # Nothing is awaited from here on: what is told of a location stays in the order of its commits.
         if concerned := self._live.concerned(postings):
-            self._live.publish(_stored(postings, before, replies, concerned))
+            self._publish(_stored(postings, before, replies, concerned), before, concerned)
         if self._exchange is not None:
             self._exchange.announce(before)
         return replies
+
+    def _publish(
+        self, stored: Iterable[Stored], before: Mapping[Point, _Here], concerned: Collection[Point]
+    ) -> None:
+        beginnings = {location: before[location].begins_after for location in concerned}
+        missed = self._exchange is None or self._exchange.may_have_missed
+        self._live.begin_anew(beginnings, missed=missed)
+        again = self._live.publish(stored)
+        if self._exchange is not None:
+            self._exchange.search(again)
 
     async def _store(self, notes: Sequence[RouteNote]) -> Sequence[asyncpg.Record]:
         """Stores `notes` in their order; tells what was kept at each of their locations."""
@@ -120,14 +132,9 @@ class PostgresNoteRepository(NoteRepository):
                 [note.location.longitude for note in notes],
                 [note.message.encode() for note in notes],
                 datetime.fromtimestamp(now, UTC),
-                self._outdated(now),
+                outdated(self._retention, now),
                 self._retention.per_location,
             )
-
-    def _outdated(self, now: float) -> datetime | None:
-        """Notes from before it are too old."""
-        max_age = self._retention.max_age
-        return datetime.fromtimestamp(now, UTC) - timedelta(seconds=max_age) if max_age else None
 
     def _may_keep_too_much(self, kept_before: int) -> bool:
         """A group does not see those that other posters have under way, so all of these are allowed for."""
@@ -143,16 +150,16 @@ class PostgresNoteRepository(NoteRepository):
 
     async def _drop_oldest(self, groups: Sequence[None]) -> Sequence[None]:
         async with self._connections.connection() as connection:
-            outdated = self._outdated(self._clock())
-            await connection.execute(statements.DROP_OLDEST_NOTES, self._retention.total, outdated)
+            oldest = outdated(self._retention, self._clock())
+            await connection.execute(statements.DROP_OLDEST_NOTES, self._retention.total, oldest)
         return groups
 
 
 def _here(row: asyncpg.Record) -> tuple[Point, _Here]:
-    latitude, longitude, last_number, numbers, messages, _ = row
+    latitude, longitude, begins_after, last_number, numbers, messages, _ = row
     location = Point(latitude, longitude)
     notes = [RouteNote(location, message.decode()) for message in messages]
-    return location, _Here(numbers, notes, last_number)
+    return location, _Here(numbers, notes, begins_after, last_number)
 
 
 def _replies(

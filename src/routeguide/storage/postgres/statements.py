@@ -101,23 +101,28 @@ LOCK_SOMETHING = "SELECT kept FROM note_count WHERE shard = 0 FOR KEY SHARE"
 """Writes as little as can be written, and fails where nothing can. Nobody waits for it, nor it for others."""
 
 NEWS_AT = """
-SELECT latitude, longitude
+SELECT latitude, longitude, location.last_number IS NULL AS is_forgotten
 FROM unnest($1::integer[], $2::integer[], $3::bigint[]) AS followed (latitude, longitude, known)
-JOIN location USING (latitude, longitude)
-WHERE location.last_number > followed.known
+LEFT JOIN location USING (latitude, longitude)
+WHERE location.last_number > followed.known OR location.last_number IS NULL
 """
 
 NOTES_BEYOND = """
-SELECT location.latitude, location.longitude, location.last_number, note.number, note.message
+SELECT
+  followed.latitude, followed.longitude,
+  location.begins_after, location.last_number,
+  note.number, note.message
 FROM unnest($1::integer[], $2::integer[], $3::bigint[]) AS followed (latitude, longitude, known)
-JOIN location
+LEFT JOIN location
   ON location.latitude = followed.latitude AND location.longitude = followed.longitude
-  AND location.last_number > followed.known
 LEFT JOIN note
   ON note.latitude = followed.latitude AND note.longitude = followed.longitude
   AND note.number > followed.known
-ORDER BY location.latitude, location.longitude, note.number
+  AND ($4::timestamptz IS NULL OR note.stored_at >= $4)
+WHERE location.last_number > followed.known OR location.last_number IS NULL
+ORDER BY followed.latitude, followed.longitude, note.number
 """
-"""One statement sees one moment: the last number of a location, and all of its notes up to that."""
+"""One statement sees one moment: the last number of a location, and all of its notes up to that. A location
+that was forgotten has no numbers."""
 
 ANNOUNCE = "SELECT pg_notify($1, $2)"

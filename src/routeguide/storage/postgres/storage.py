@@ -11,11 +11,10 @@ from routeguide.storage.migrations import Migration, known_migrations
 from routeguide.storage.postgres import statements
 from routeguide.storage.postgres.connections import Connections
 from routeguide.storage.postgres.features import PostgresFeatureRepository
-from routeguide.storage.postgres.listening import listener_for
+from routeguide.storage.postgres.listening import Listener, listener_for
 from routeguide.storage.postgres.live import LiveExchange
 from routeguide.storage.postgres.notes import PostgresNoteRepository
 from routeguide.storage.postgres.opening import Database
-from routeguide.storage.postgres.options import PostgresOptions
 from routeguide.storage.postgres.schema import prepare_schema
 
 
@@ -79,20 +78,20 @@ async def open_postgres(
         with database.errors_for_its_operator():
             await prepare_schema(connections, known, auto_migrate=auto_migrate)
             live = LiveNotes(dense=True)
-            exchange = _exchange(connections, live, retention, database.options)
+            exchange = (
+                LiveExchange(connections, live, retention, clock) if database.options.live_chat else None
+            )
             notes = PostgresNoteRepository(connections, retention, clock, live, exchange)
             storage = PostgresStorage(connections, notes, exchange)
             await storage.check()  # a database that cannot be written is found out now, not later
         if exchange is not None:
-            exchange.start(listener_for(database.url, database.options))
+            exchange.start(await _checked_listener(database))
         stack.pop_all()
         return storage
 
 
-def _exchange(
-    connections: Connections, live: LiveNotes, retention: Retention, options: PostgresOptions
-) -> LiveExchange | None:
-    """None where there is no live chat: then storing notes announces nothing."""
-    if not options.live_chat:
-        return None
-    return LiveExchange(connections, live, per_location=retention.per_location)
+async def _checked_listener(database: Database) -> Listener | None:
+    listener = listener_for(database.url, database.options)
+    if listener is not None and database.options.listen_url:  # or it connects as all others do
+        await listener.check()
+    return listener
