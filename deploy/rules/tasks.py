@@ -103,14 +103,14 @@ class Confinement(CloudFormationLintRule):
             for wanted, holds in (
                 ("a user by number, and not 0", re.match(r"[1-9]\d*(:|$)", str(container.get("User")))),
                 ("ReadonlyRootFilesystem", container.get("ReadonlyRootFilesystem") is True),
-                ("to drop all capabilities", _dropped(container) == ["ALL"]),
+                ("to drop all capabilities and add none", _capabilities(container) == {"Drop": ["ALL"]}),
             )
             if not holds
         ]
 
 
-def _dropped(container: dict[str, Any]) -> Any:
-    return container.get("LinuxParameters", {}).get("Capabilities", {}).get("Drop")
+def _capabilities(container: dict[str, Any]) -> Any:
+    return container.get("LinuxParameters", {}).get("Capabilities")
 
 
 class ImageByDigest(CloudFormationLintRule):

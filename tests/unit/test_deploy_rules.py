@@ -60,6 +60,7 @@ FAULTS = [
     ("E9203", CONTAINER + "User", "0:0"),
     ("E9203", CONTAINER + "ReadonlyRootFilesystem", False),
     ("E9203", CERTIFICATE + "LinuxParameters", {}),
+    ("E9203", CONTAINER + "LinuxParameters.Capabilities", {"Drop": ["ALL"], "Add": ["SYS_PTRACE"]}),
     (
         "E9204",
         CONTAINER + "Image",
