@@ -12,7 +12,7 @@ from routeguide.errors import (
     StorageUnavailable,
     StorageUnusable,
 )
-from routeguide.storage.postgres.address import shown
+from routeguide.redaction import shown
 from routeguide.storage.postgres.connections import Connections
 from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
 from tests.support.postgres import Cluster

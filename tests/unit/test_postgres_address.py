@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from routeguide.storage.postgres.address import connect_arguments, password_reader, shown
+from routeguide.storage.postgres.address import connect_arguments, password_reader
 from routeguide.storage.postgres.options import PostgresOptions
 
 URL = "postgresql://user@host/db"
@@ -65,15 +65,3 @@ def test_a_file_without_a_password(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(OSError, match="the file holds no password"):
         password_reader(file)()
-
-
-@pytest.mark.parametrize(
-    ("url", "text"),
-    [
-        ("postgresql://user:se/cr@t@host:1/db?password=secret", "postgresql://host:1/db"),
-        ("postgresql:///db", "postgresql:///db"),
-        ("postgresql://", "postgresql://"),
-    ],
-)
-def test_what_may_be_shown_of_a_url(url: str, text: str) -> None:
-    assert shown(url) == text

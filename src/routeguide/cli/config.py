@@ -12,7 +12,8 @@ from routeguide.cli.group import Failed
 from routeguide.cli.output import format_option, wide_console
 from routeguide.cli.settings_options import load_settings, settings_options
 from routeguide.errors import SettingsError
-from routeguide.settings import Settings, masked, source_of, variable
+from routeguide.redaction import masked
+from routeguide.settings import Settings, source_of, variable
 
 
 @click.command()

@@ -18,6 +18,7 @@ import structlog
 from routeguide import __version__
 from routeguide.observability.collector import LAST_EXPORT
 from routeguide.pb import route_guide_pb2
+from routeguide.redaction import masked
 from routeguide.server import runtime
 from routeguide.server.admission import Admission
 from routeguide.server.auth import TokenAuthority
@@ -42,7 +43,7 @@ from routeguide.server.storage_probe import StorageProbe
 from routeguide.server.supervisor import Budgets, Supervisor
 from routeguide.service.route_guide import Limits, LiveLimits, RouteGuide
 from routeguide.service.seeding import seed
-from routeguide.settings import Settings, masked
+from routeguide.settings import Settings
 from routeguide.storage import library_version, open_storage
 from routeguide.storage.base import Retention, Storage
 

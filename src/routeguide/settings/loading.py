@@ -6,7 +6,6 @@ lists every setting; a test holds the two together.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +15,7 @@ from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from routeguide.errors import SettingsError
+from routeguide.redaction import masked
 from routeguide.settings.access import AccessSettings
 from routeguide.settings.limits import LimitSettings
 from routeguide.settings.live import LiveSettings
@@ -79,13 +79,6 @@ def source_of(field: str, flags: Mapping[str, Any]) -> str:
     if field in DotEnvSettingsSource(Settings, env_file=DOTENV)():
         return str(DOTENV)
     return "default"
-
-
-def masked(value: object) -> str:
-    """A setting's value as text that may be shown: secrets and the passwords of URLs are hidden."""
-    text = re.sub(r"(https?://)[^/:@]+@", r"\1****@", str(value))  # a token may stand there alone
-    text = re.sub(r"(://[^/:@]*:)[^@]*@", r"\1****@", text)
-    return re.sub(r"([?&](ssl)?password=)[^&]*", r"\1****", text)
 
 
 def _dotenv_names() -> list[str]:

@@ -59,12 +59,6 @@ def _password_of(text: str) -> str:
         return text
 
 
-def shown(url: str) -> str:
-    """`url` without what not everybody may read: scheme, host, port and database."""
-    scheme, _, rest = url.partition("?")[0].partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
 def _with_tls(url: str, options: PostgresOptions) -> str:
     address, _, query = url.partition("?")
     parameters = dict(parse_qsl(query))

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 
 from routeguide.errors import StorageBusy, StorageClosed, StorageError
-from routeguide.storage.postgres.address import shown
+from routeguide.redaction import shown
 from routeguide.storage.postgres.errors import (
     DRIVER_ERRORS,
     READ_ONLY,

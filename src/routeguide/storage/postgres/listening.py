@@ -11,7 +11,8 @@ import asyncpg
 import structlog
 
 from routeguide.errors import StorageError, StorageUnusable
-from routeguide.storage.postgres.address import connect_arguments, shown
+from routeguide.redaction import shown
+from routeguide.storage.postgres.address import connect_arguments
 from routeguide.storage.postgres.errors import DRIVER_ERRORS, at_opening
 from routeguide.storage.postgres.options import PostgresOptions
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from routeguide.errors import StorageError, StorageUnusable
-from routeguide.storage.postgres.address import shown
+from routeguide.redaction import shown
 from routeguide.storage.postgres.connections import Connections
 from routeguide.storage.postgres.errors import DRIVER_ERRORS, at_opening
 from routeguide.storage.postgres.options import PostgresOptions
