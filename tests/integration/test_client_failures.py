@@ -8,6 +8,10 @@ from typing import Any
 
 import grpc
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import RequestReceived
 
 from routeguide.client import RouteGuideClient, RpcFailed
 from routeguide.domain.models import Point, Rectangle, RouteNote
@@ -216,6 +220,50 @@ async def test_a_refusal_survives_writing_without_pause() -> None:
             codes.add(told.code)
 
     assert codes == {grpc.StatusCode.INVALID_ARGUMENT}
+
+
+class BrokenServicer(ScriptedServicer):
+    """Fails as a server does that adds nothing to its status."""
+
+    async def _answer(self, context: Any) -> None:
+        await context.abort(grpc.StatusCode.INTERNAL, "the disk is full")
+
+
+async def test_an_internal_failure_of_a_server_is_not_taken_for_a_cut() -> None:
+    async with connected(BrokenServicer()) as client:
+        for call in (
+            client.get_feature(HERE),
+            anext(names(client)),
+            client.record_route([HERE], deadline=DEADLINE),
+            anext(client.route_chat([RouteNote(HERE, "")], deadline=DEADLINE)),
+        ):
+            told = await failure(call)
+            assert (str(told), told.interrupted) == ("the disk is full (INTERNAL)", False)
+
+
+async def reset_after_headers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """What a balancer does to a stream that it ends in the middle of its answer."""
+    connection = H2Connection(H2Configuration(client_side=False))
+    connection.initiate_connection()
+    while data := await reader.read(2**16):
+        for event in connection.receive_data(data):
+            if isinstance(event, RequestReceived):
+                headers = [(":status", "200"), ("content-type", "application/grpc")]
+                connection.send_headers(event.stream_id, headers)
+                connection.reset_stream(event.stream_id, ErrorCodes.INTERNAL_ERROR)
+        writer.write(connection.data_to_send())
+        await writer.drain()
+
+
+async def test_a_call_that_was_reset_is_said_to_have_been_cut(
+    listener: Callable[[Handler], Awaitable[str]],
+) -> None:
+    target = await listener(reset_after_headers)
+    async with RouteGuideClient(target) as client, client.chat(deadline=DEADLINE) as chat:
+        told = await failure(anext(chat))
+
+    assert (told.code, told.interrupted) == (grpc.StatusCode.INTERNAL, True)
+    assert str(told).startswith(f"the call to {target} was cut on its way (")
 
 
 async def test_nobody_listens(unused_port: int) -> None:

@@ -2,16 +2,19 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, cast
 
 import grpc
 import pytest
 
-from routeguide.client import ReconnectingChat, RouteChat, RouteGuideClient, RpcFailed
+from routeguide.client import ClientTls, ReconnectingChat, RouteChat, RouteGuideClient, RpcFailed
 from routeguide.domain.models import Point, RouteNote
 from routeguide.server.app import RunningServer, serving
 from routeguide.settings import Settings
 from tests.conftest import StartServer
+from tests.support.certificates import Certificates
+from tests.support.tcp_proxy import tcp_proxy
 from tests.support.wire import DEADLINE
 
 HERE = Point(1, 2)
@@ -27,10 +30,12 @@ class Told:
 
     def __init__(self) -> None:
         self.events: list[str] = []
+        self.losses: list[RpcFailed] = []
         self.loss = asyncio.Event()
         self.resumption = asyncio.Event()
 
     def lost(self, error: RpcFailed) -> None:
+        self.losses.append(error)
         self.events.append(f"lost: {error.code.name}")
         self.loss.set()
 
@@ -94,6 +99,32 @@ async def test_a_note_that_nobody_could_take_is_sent_when_a_server_is_back() -> 
     assert told.events in (["lost: UNAVAILABLE", "resumed"], [NOT_ACCEPTED, "resumed"])
 
 
+async def test_what_others_meet_meanwhile_does_not_tell_whether_this_call_was_cut(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    """Something between them that hangs up looks, to whoever tries a handshake, like one without TLS."""
+    made, told = Certificates(tmp_path), Told()
+    server = await start_server(**made.server_settings())
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(asyncio.timeout(2 * DEADLINE))
+        proxy = await stack.enter_async_context(tcp_proxy(server.port))
+        tls = ClientTls(ca_file=str(made.ca_file))
+        client = await stack.enter_async_context(RouteGuideClient(f"localhost:{proxy.port}", tls=tls))
+        chat = await stack.enter_async_context(ReconnectingChat(client.chat, told, pauses=PATIENT))
+        replies = replies_of(chat)
+        await chat.send(RouteNote(HERE, "before"))
+        proxy.target = None
+        await proxy.cut()
+        await told.loss.wait()
+        proxy.target = server.port
+        await told.resumption.wait()
+        await chat.done()
+        await replies
+
+    assert told.events == ["lost: UNAVAILABLE", "resumed"]
+    assert str(told.losses[0]).startswith(f"lost the connection to localhost:{proxy.port}")
+
+
 class CutWhileSending:
     """A call that is cut in the middle of the first note, as no server can be made to do reliably."""
 
@@ -135,8 +166,8 @@ async def test_it_is_given_up_with_the_last_failure() -> None:
         server = await started(first)
         client = await stack.enter_async_context(RouteGuideClient(server.address))
         chat = await stack.enter_async_context(ReconnectingChat(client.chat, told, pauses=AT_ONCE))
-        await chat.connected()
         replies = replies_of(chat)
+        await chat.send(RouteNote(HERE, "kept nowhere"))
         await first.aclose()
         with pytest.raises(RpcFailed, match="cannot connect"):
             await replies

@@ -2,8 +2,8 @@
 
 from routeguide.client.chat import RouteChat
 from routeguide.client.errors import RpcFailed
-from routeguide.client.reconnecting import ReconnectingChat
+from routeguide.client.reconnecting import ReconnectingChat, Watcher
 from routeguide.client.route_guide import RouteGuideClient
 from routeguide.client.tls import ClientTls
 
-__all__ = ["ClientTls", "ReconnectingChat", "RouteChat", "RouteGuideClient", "RpcFailed"]
+__all__ = ["ClientTls", "ReconnectingChat", "RouteChat", "RouteGuideClient", "RpcFailed", "Watcher"]
