@@ -5,8 +5,10 @@ What only AWS knows stands in angle brackets: `<Vpc>` is a reference, `<LoadBala
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,10 @@ class DanglingError(Exception):
     """A resource that is created refers to one that is not."""
 
 
+class TooSmallError(Exception):
+    """A network does not hold the subnets that `Fn::Cidr` asks of it."""
+
+
 @dataclass
 class Stack:
     """What a template comes to with certain parameters."""
@@ -45,13 +51,19 @@ class Stack:
     conditions: dict[str, bool] = field(default_factory=dict)
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
-    branches: set[tuple[str, bool]] = field(default_factory=set)
-    """The conditions that an `Fn::If` of a created resource asked for, with their answers."""
+    branches: set[tuple[int, bool]] = field(default_factory=set)
+    """Which branch each `Fn::If` took that was met, by the identity of its arguments in the template."""
 
     def __getitem__(self, name: str) -> dict[str, Any]:
         """The properties of a resource."""
         properties: dict[str, Any] = self.resources[name]["Properties"]
         return properties
+
+    def kinds(self, prefix: str) -> list[str]:
+        """The names of the resources of a type, or of all types of a service such as `AWS::RDS`."""
+        return sorted(
+            name for name, item in self.resources.items() if f"{item['Type']}::".startswith(f"{prefix}::")
+        )
 
 
 @cache
@@ -65,6 +77,18 @@ def _decoded(path: Path) -> dict[str, Any]:
 def template(name: str) -> dict[str, Any]:
     """A template of `deploy/`, its short functions spelt out. It is shared: copy it before changing it."""
     return _decoded(DEPLOY / name)
+
+
+def branch_sites(value: Any, path: str = "") -> Iterator[tuple[int, str]]:
+    """Every `Fn::If` within `value`: the identity of its arguments, and where it stands."""
+    if isinstance(value, dict):
+        if "Fn::If" in value:
+            yield id(value["Fn::If"]), path
+        for key, item in value.items():
+            yield from branch_sites(item, f"{path}/{key}")
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from branch_sites(item, f"{path}/{index}")
 
 
 def resolved(source: dict[str, Any], **given: str) -> Stack:
@@ -82,7 +106,7 @@ class _Resolution:
         self._parameters = parameters
         self._truth = Truth(parameters, source.get("Conditions", {}))
         self._created = {name for name, item in source["Resources"].items() if self._wanted(item)}
-        self._branches: set[tuple[str, bool]] = set()
+        self._branches: set[tuple[int, bool]] = set()
 
     def stack(self) -> Stack:
         resources = {name: self._value(self._source["Resources"][name]) for name in sorted(self._created)}
@@ -140,7 +164,7 @@ class _Resolution:
     def _if(self, arguments: list[Any]) -> Any:
         condition, yes, no = arguments
         answer = self._truth.condition(condition)
-        self._branches.add((condition, answer))
+        self._branches.add((id(arguments), answer))
         return self._value(yes if answer else no)
 
     def _sub(self, argument: str | list[Any]) -> str:
@@ -172,5 +196,7 @@ class _Resolution:
 
     def _cidr(self, arguments: list[Any]) -> list[str]:
         block, count, bits = map(self._value, arguments)
-        networks = ipaddress.ip_network(block).subnets(new_prefix=32 - int(bits))
-        return [str(next(networks)) for _ in range(int(count))]
+        network, prefix = ipaddress.ip_network(block), 32 - int(bits)
+        if network.prefixlen > prefix or 2 ** (prefix - network.prefixlen) < int(count):
+            raise TooSmallError(f"{block} does not hold {count} networks /{prefix}")
+        return [str(part) for part in islice(network.subnets(new_prefix=prefix), int(count))]

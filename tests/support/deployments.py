@@ -1,4 +1,8 @@
-"""Ways to deploy the service: parameters that together take every condition of the template both ways."""
+"""Ways to deploy the service: parameters that together take every branch of the template both ways."""
+
+from typing import Any
+
+from tests.support.cloudformation import Stack, resolved, template
 
 REQUIRED = {
     "ImageDigest": "sha256:" + "a" * 64,
@@ -39,5 +43,31 @@ DEPLOYMENTS = {
         "AccessLogs": "true",
     },
     "RDS in an existing VPC": {**EXISTING_NETWORK, "Scheme": "internal"},
+    "RDS without a way out": {"TaskNetwork": "private", "DatabaseMultiAz": "true", "DrainTiming": "quick"},
 }
 """What each gives beside, or instead of, what is required."""
+
+
+def deployed(name: str = "as it comes", **more: str) -> Stack:
+    """The stack of one of the deployments, with `more` parameters instead of its own."""
+    return resolved(template("service.yaml"), **{**REQUIRED, **DEPLOYMENTS[name], **more})
+
+
+def containers(stack: Stack, task: str = "TaskDefinition") -> dict[str, dict[str, Any]]:
+    """The containers of a task definition by name."""
+    return {container["Name"]: container for container in stack[task]["ContainerDefinitions"]}
+
+
+def server(stack: Stack) -> dict[str, Any]:
+    """The container that serves."""
+    return containers(stack)["routeguide"]
+
+
+def variables(container: dict[str, Any]) -> dict[str, str]:
+    """The environment of a container, as its process sees it."""
+    return {item["Name"]: str(item["Value"]) for item in container["Environment"]}
+
+
+def secrets(container: dict[str, Any]) -> dict[str, str]:
+    """The variables of a container that come from Secrets Manager, with what each is taken from."""
+    return {item["Name"]: item["ValueFrom"] for item in container["Secrets"]}
