@@ -93,6 +93,17 @@ def test_the_password_is_made_and_written_down_nowhere() -> None:
     }
 
 
+def test_private_tasks_reach_no_bucket_but_that_of_the_image_s_layers() -> None:
+    [statement] = deployed("RDS without a way out")["S3Endpoint"]["PolicyDocument"]["Statement"]
+
+    assert statement == {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::prod-eu-north-1-starport-layer-bucket/*",
+    }
+
+
 def test_the_bucket_is_written_by_this_account_s_balancers_alone() -> None:
     stack = deployed("into what exists")
     policy = stack["AccessLogBucketPolicy"]

@@ -8,14 +8,13 @@ from google.protobuf import json_format
 
 from routeguide.cli.demo import demo
 from routeguide.pb import route_guide_pb2 as pb
-from tests.support.cloudformation import resolved, template
-from tests.support.deployments import REQUIRED, TOKENS_SECRET
+from tests.support.deployments import TOKENS_SECRET, deployed
 
 TOKENS = {"AuthTokensSecretArn": TOKENS_SECRET}
 
 
 def outputs(**given: str) -> dict[str, Any]:
-    return resolved(template("service.yaml"), **REQUIRED, **given).outputs
+    return deployed(**given).outputs
 
 
 @pytest.mark.parametrize(
@@ -45,8 +44,8 @@ def test_the_demo_takes_its_options(given: dict[str, str], file: str | None) -> 
     assert (taken["target"], taken["tls"], taken["token_file"]) == (said["Endpoint"], True, file)
 
 
-def test_tasks_are_reached_by_their_names() -> None:
+def test_a_one_off_task_is_started_in_the_cluster_from_its_definition() -> None:
     said = outputs()
 
     assert f"--cluster {said['ClusterName']} " in said["OneOffTaskCommand"]
-    assert f"securityGroups=[{said['TaskSecurityGroupId']}]" in said["OneOffTaskCommand"]
+    assert "--task-definition <OneOffTaskDefinition> " in said["OneOffTaskCommand"]

@@ -77,6 +77,7 @@ def test_the_deployments_take_every_branch_both_ways() -> None:
         ({"VpcCidr": "10.50.0.0/23"}, "VpcCidr is refused"),
         ({"ImageDigest": "latest"}, "ImageDigest is refused"),
         ({"HealthMatcher": "0-99"}, "HealthMatcher is refused"),
+        ({"IdleTimeout": "120"}, "IdleTimeout is refused"),
         ({"IdleTimeout": "4001"}, "IdleTimeout is refused"),
         ({"LogLevel": "error"}, "LogLevel is refused"),  # it would silence the alarm that counts warnings
         ({"StorageUrl": "postgresql://routeguide:secret@db/routeguide"}, "StorageUrl is refused"),
