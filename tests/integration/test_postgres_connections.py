@@ -108,8 +108,9 @@ async def test_an_operation_may_ask_for_more_time(connect: Connect) -> None:
 async def test_who_finds_all_connections_in_use_is_told_so_in_time(connect: Connect) -> None:
     async with connect(pool_size=2, acquire_timeout=SHORT) as connections:
         async with connections.connection(), connections.connection():
-            with pytest.raises(StorageBusy):
+            with pytest.raises(StorageBusy) as raised:
                 await value(connections, "SELECT 1")
+        assert repr(raised.value.__cause__) == "TimeoutError('no connection became free within 1 s')"
         assert await value(connections, "SELECT 1") == 1
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import count
 
 import pytest
 from structlog.testing import capture_logs
@@ -66,14 +67,18 @@ async def test_cause_is_told(fail: Callable[[], Awaitable[None]], cause: str) ->
     assert (told["event"], told["cause"]) == ("storage lost", cause)
 
 
-async def test_a_busy_store_is_not_lost() -> None:
-    readiness = Readiness()
-    readiness.found_storage(answers=False)
-    change = readiness.next_change()
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_busy_store_is_neither_lost_nor_found(answered: bool) -> None:
+    readiness, asked_again = Readiness(), asyncio.Event()
+    readiness.found_storage(answers=answered)
+    change, questions = readiness.next_change(), count(1)
 
     async def be_busy() -> None:
+        if next(questions) > 3:
+            asked_again.set()
         raise StorageBusy("all connections to the store are in use")
 
-    probe = StorageProbe(FailingStorage(be_busy), readiness, interval=0.01, timeout=0.1)
+    probe = StorageProbe(FailingStorage(be_busy), readiness, interval=0.01, timeout=DEADLINE)
     async with in_background(probe.watch()), asyncio.timeout(DEADLINE):
-        await change.wait()
+        await asked_again.wait()
+    assert not change.is_set()

@@ -1,6 +1,7 @@
 """Asks the store now and then whether it answers, so that no health check has to."""
 
 import asyncio
+from contextlib import suppress
 
 from routeguide.errors import StorageBusy, StorageError
 from routeguide.server.readiness import Readiness
@@ -26,18 +27,17 @@ class StorageProbe:
         """Never returns."""
         while True:
             await asyncio.sleep(self._interval)
-            cause = await self._failure()
-            self._readiness.found_storage(answers=cause is None, cause=cause)
+            with suppress(StorageBusy):  # whether it would answer is not known then, so nothing has changed
+                cause = await self._failure()
+                self._readiness.found_storage(answers=cause is None, cause=cause)
 
     async def _failure(self) -> BaseException | None:
-        """What the log is told of a store that is not there; None for one that is."""
+        """What the log is told of a store that is not there; None for one that is. Raises StorageBusy."""
         try:
             async with asyncio.timeout(self._timeout):
                 await self._storage.check()
         except StorageBusy:
-            return (
-                None  # it answers; sending its callers to others, who use it too, would make it no less busy
-            )
+            raise
         except StorageError as error:
             return error.__cause__ or error
         except TimeoutError:

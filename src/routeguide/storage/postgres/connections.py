@@ -171,8 +171,9 @@ class Connections:
         try:
             async with asyncio.timeout(self._options.acquire_timeout):
                 await self._free.acquire()
-        except TimeoutError as error:
-            raise StorageBusy("all connections to the store are in use") from error
+        except TimeoutError:
+            cause = TimeoutError(f"no connection became free within {self._options.acquire_timeout:g} s")
+            raise StorageBusy("all connections to the store are in use") from cause
         try:
             if self._closed:
                 raise StorageClosed("the store is closed")
