@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from routeguide.errors import SettingsError
 from routeguide.pb import route_guide_pb2_grpc as pb_grpc
 from routeguide.server.app import RunningServer
-from routeguide.server.tls import client_is_allowed
+from routeguide.server.client_names import client_is_allowed
 from routeguide.settings import Settings
 from tests.conftest import CHANNEL_OPTIONS, StartServer
 from tests.support.certificates import Certificates, Pair, self_signed

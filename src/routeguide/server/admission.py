@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from routeguide.errors import NotAllowed, Overloaded, RateLimited
 from routeguide.server.auth import TokenAuthority
 from routeguide.server.call import Call
+from routeguide.server.client_names import client_is_allowed
 from routeguide.server.rate import RateLimiter, client_of
 from routeguide.server.supervisor import Supervisor
-from routeguide.server.tls import client_is_allowed
 
 _RETRY_AFTER = 1.0
 """Seconds that a client is asked to wait when the server is full."""

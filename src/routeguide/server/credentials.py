@@ -3,12 +3,15 @@
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from routeguide.errors import SettingsError
 from routeguide.server.auth import TokenAuthority
 from routeguide.server.background import in_background, look_again
-from routeguide.server.tls import ServerTls
 from routeguide.settings import Settings
+
+if TYPE_CHECKING:
+    from routeguide.server.tls import ServerTls
 
 _LOOK_AT_TOKENS_EVERY = 5.0
 """Seconds between two looks at the file of tokens."""
@@ -18,7 +21,7 @@ _LOOK_AT_TOKENS_EVERY = 5.0
 class Credentials:
     """As the settings have them."""
 
-    tls: ServerTls | None
+    tls: "ServerTls | None"
     """None where the server speaks plain text."""
     authority: TokenAuthority | None
     """None where anybody may call."""
@@ -32,12 +35,19 @@ def load_credentials(settings: Settings) -> Credentials:
     """
     tls, authority, problems = None, None, list[str]()
     with _gathered(problems):
-        tls = ServerTls(settings) if settings.tls_cert_file else None
+        tls = _tls(settings) if settings.tls_cert_file else None
     with _gathered(problems):
         authority = _authority(settings) if settings.needs_tokens else None
     if problems:
         raise SettingsError(problems)
     return Credentials(tls, authority)
+
+
+def _tls(settings: Settings) -> "ServerTls":
+    # A sixth of the time of a start is cryptography's, for which plain text has no use.
+    from routeguide.server.tls import ServerTls  # noqa: PLC0415  # see above
+
+    return ServerTls(settings)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from routeguide.observability import Metrics, Telemetry, TelemetryOptions
 from routeguide.observability.instruments import (
@@ -16,10 +17,12 @@ from routeguide.server.admission import Admission
 from routeguide.server.call import Method
 from routeguide.server.readiness import Readiness
 from routeguide.server.supervisor import Supervisor
-from routeguide.server.tls import ServerTls
 from routeguide.settings import Settings
 from routeguide.storage.base import Storage
 from routeguide.storage.timed import TimedStorage
+
+if TYPE_CHECKING:
+    from routeguide.server.tls import ServerTls  # credentials.py says why only then
 
 
 @asynccontextmanager
@@ -63,7 +66,7 @@ def report_calls(
     metrics.watch(CALLS_SHED, lambda: admission.shed)
 
 
-def report_state(metrics: Metrics, readiness: Readiness, storage: Storage, tls: ServerTls | None) -> None:
+def report_state(metrics: Metrics, readiness: Readiness, storage: Storage, tls: "ServerTls | None") -> None:
     """From now on metrics tell whether the server is ready, how many notes there are, and how TLS fares."""
     metrics.watch(READY, lambda: float(readiness.is_ready))
     metrics.watch(NOTES, storage.notes.count)
