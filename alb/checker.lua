@@ -16,6 +16,13 @@ local function grpc_status(handle)
   return trailers and trailers:get("grpc-status")
 end
 
+-- A check says in a header which address is meant; the request goes to its authority.
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  headers:replace(":authority", headers:get("x-checked-address"))
+  headers:remove("x-checked-address")
+end
+
 function envoy_on_response(handle)
   local answered = handle:headers():get(":status") == "200"
   local well = answered and passes(tonumber(grpc_status(handle)))

@@ -46,6 +46,7 @@ def _listener(parameters: Parameters) -> Config:
     return {
         "name": "clients",
         "address": address(*parameters.listen),
+        "enable_reuse_port": False,  # with it a second balancer would take half of the connections, unnoticed
         "filter_chains": [{"transport_socket": _tls(parameters), "filters": [_manager(parameters)]}],
     }
 
@@ -84,7 +85,7 @@ def _manager(parameters: Parameters) -> Config:
         },
         local_reply_config={"mappers": [_idle_timeout()]},
         http2_protocol_options={"max_concurrent_streams": parameters.max_streams},
-        route_config={"virtual_hosts": [_virtual_host(parameters)]},
+        route_config={"virtual_hosts": [_virtual_host()]},
         http_filters=[lua_filter(script), router_filter()],
     )
 
@@ -94,8 +95,8 @@ def _idle_timeout() -> Config:
     return {"filter": {"response_flag_filter": {"flags": ["SI"]}}, "status_code": 504}
 
 
-def _virtual_host(parameters: Parameters) -> Config:
-    port = {"key": "x-forwarded-port", "value": str(parameters.listen[1])}
+def _virtual_host() -> Config:
+    port = {"key": "x-forwarded-port", "value": "%DOWNSTREAM_LOCAL_PORT%"}
     return {
         "name": "all",
         "domains": ["*"],
@@ -116,11 +117,18 @@ def _targets(parameters: Parameters, targets: Sequence[Target] | None) -> Config
             "healthy_panic_threshold": {"value": 1},
             "update_merge_window": "0s",  # by default what it finds is acted upon a second later
         },
+        "circuit_breakers": {"thresholds": [_unlimited()]},
         "typed_extension_protocol_options": http2_upstream(),
         "health_checks": [health_check(parameters.health)],
         # Calls of a target that is deregistered go on; one that fails its checks keeps what it has, too.
         "ignore_health_on_host_removal": True,
     }
+
+
+def _unlimited() -> Config:
+    """Envoy's own limits would refuse the 1025th call under way; an ALB knows none."""
+    limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+    return dict.fromkeys(limits, 2**32 - 1)
 
 
 def _source(parameters: Parameters, targets: Sequence[Target] | None) -> Config:

@@ -1,7 +1,7 @@
 """Health checks by grpc-status.
 
 Envoy's own compare the status of HTTP. So each check goes to a listener inside Envoy, the checker: it passes
-the check on to the target that `:authority` names, and makes a status of HTTP of the grpc-status that
+the check on to the target whose address a header gives, and makes a status of HTTP of the grpc-status that
 comes back.
 """
 
@@ -9,11 +9,9 @@ from importlib import resources
 
 from alb.matcher import Matcher
 from alb.parameters import HealthCheck, Parameters
-from alb.protos import Config, address, http2_upstream, lua_filter, manager, router_filter, seconds, typed
+from alb.protos import Config, address, http2_upstream, lua_filter, manager, router_filter, seconds
 
 _CLUSTER = "checked"
-_CACHE = {"name": "checked", "dns_lookup_family": "V4_PREFERRED"}
-_PROXY = "dynamic_forward_proxy"
 
 
 def health_check(check: HealthCheck) -> Config:
@@ -31,7 +29,11 @@ def health_check(check: HealthCheck) -> Config:
             "path": check.path,
             "method": "POST",
             "codec_client_type": "HTTP2",
-            "request_headers_to_add": [_header("user-agent", "ELB-HealthChecker/2.0")],
+            "request_headers_to_add": [
+                _header("user-agent", "ELB-HealthChecker/2.0"),
+                # The very address that calls go to: a name looked up once more could have become another.
+                _header("x-checked-address", "%UPSTREAM_HOST%"),
+            ],
             "send": {"text": "0000000000"},  # an empty message in hex: a unary method waits for one
             # Only statuses in this list are counted against the threshold; any other fails at once.
             "retriable_statuses": [{"start": 503, "end": 504}],
@@ -43,7 +45,7 @@ def probed(parameters: Parameters, host: str, port: int) -> Config:
     """The target, with the way that its checks take."""
     return {
         "address": address(host, port),
-        "health_check_config": {"address": _socket(parameters), "hostname": f"{host}:{port}"},
+        "health_check_config": {"address": _socket(parameters)},
     }
 
 
@@ -58,28 +60,21 @@ def checker_listener(parameters: Parameters) -> Config:
         "request_headers_to_add": [_header("content-type", "application/grpc"), _header("te", "trailers")],
         "routes": [{"match": {"prefix": "/"}, "route": route}],
     }
-    filters = [_forward_proxy(), lua_filter(_script(check.matcher)), router_filter()]
+    filters = [lua_filter(_script(check.matcher)), router_filter()]
     connection = manager("checks", route_config={"virtual_hosts": [virtual_host]}, http_filters=filters)
     return {"name": "checks", "address": _socket(parameters), "filter_chains": [{"filters": [connection]}]}
 
 
 def checker_cluster() -> Config:
-    """Whatever target a check names."""
-    message = f"envoy.extensions.clusters.{_PROXY}.v3.ClusterConfig"
-    # The options called insecure: targets are spoken to in plain text, so there is no name to verify.
-    chosen = {"dns_cache_config": _CACHE, "allow_insecure_cluster_options": True}
+    """Whatever target a check is for."""
     return {
         "name": _CLUSTER,
         "connect_timeout": "1s",
+        "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
-        "cluster_type": typed(f"envoy.clusters.{_PROXY}", message, **chosen),
+        "original_dst_lb_config": {"use_http_header": True, "http_header_name": ":authority"},
         "typed_extension_protocol_options": http2_upstream(max_requests_per_connection=1),
     }
-
-
-def _forward_proxy() -> Config:
-    message = f"envoy.extensions.filters.http.{_PROXY}.v3.FilterConfig"
-    return typed(f"envoy.filters.http.{_PROXY}", message, dns_cache_config=_CACHE)
 
 
 def _script(matcher: Matcher) -> str:

