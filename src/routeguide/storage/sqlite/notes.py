@@ -9,6 +9,7 @@ import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from routeguide.storage.feed import Posting, Stored
 from routeguide.storage.live import LiveNotes
 from routeguide.storage.sqlite import statements
 from routeguide.storage.sqlite.connection import SqliteConnection, transaction
+from routeguide.storage.sqlite.live import FileWatch, Found, Row, outdated, surroundings
 
 _BATCH = 64
 """Notes in one transaction, where a location keeps few."""
@@ -30,14 +32,13 @@ _HOUSEKEEPING = 256
 """Old notes that one transaction drops beyond those at the locations that it writes to."""
 
 _Coordinates = tuple[int, int]
-_Row = tuple[int, int, int, int, str]
 
 
 class _Committed(NamedTuple):
     """What one transaction found and stored."""
 
-    rows: Sequence[_Row]
-    """The notes that were there before, in the order of storing."""
+    before: Found
+    """The notes that were there before."""
     first: int
     """The number of the first note that was stored; the others follow it without a gap."""
     replies: Sequence[Sequence[RouteNote]]
@@ -60,12 +61,15 @@ class SqliteNoteRepository(NoteRepository):
         max_batch = max(1, min(_BATCH, _BATCH_READ // retention.per_location))
         self._poster: Coalescer[Posting, Sequence[RouteNote]] = Coalescer(self._post_all, max_batch=max_batch)
         self._live = LiveNotes()
+        self._watch = FileWatch(writer, self._live, retention, clock, at_once=max_batch)
 
     async def post(self, note: RouteNote) -> Sequence[RouteNote]:
         return await self._poster.submit(Posting(note))
 
     def follow(self, *, buffer: int) -> LiveFeed:
-        return self._live.open_feed(self._poster.submit, buffer=buffer)
+        feed = self._live.open_feed(self._poster.submit, buffer=buffer)
+        self._watch.start()
+        return feed
 
     async def count(self) -> int:
         return await self._reader.run(_count)
@@ -74,13 +78,15 @@ class SqliteNoteRepository(NoteRepository):
         """Refuses whoever waits and ends the feeds; the connections belong to whoever opened them."""
         await self._poster.close()
         self._live.close()
+        await self._watch.close()  # last: until now there could be a first feed to start it
 
     async def _post_all(self, postings: Sequence[Posting]) -> Sequence[Sequence[RouteNote]]:
         notes = [posting.note for posting in postings]
         unit = partial(_post_all, notes=notes, retention=self._retention, clock=self._clock)
         committed = await self._writer.run(unit)
         if concerned := self._live.concerned(postings):
-            self._live.publish(_stored(committed, postings, concerned))
+            others = self._watch.news(committed.before, concerned)
+            self._live.publish(chain(others, _stored(committed, postings, concerned)))
         return committed.replies
 
 
@@ -92,21 +98,18 @@ def _post_all(
 ) -> _Committed:
     with transaction(connection):
         now = int(clock() * 1000)
-        oldest = now - int(retention.max_age * 1000) if retention.max_age else None
+        oldest = outdated(retention, now)
         rows = _stored_at(connection, {note.location: None for note in notes})
+        before = Found(rows, *surroundings(connection))
         first = _insert(connection, notes, now)
         _drop_old(connection, _crowded(rows, notes, retention), retention, oldest)
-    return _Committed(rows, first, _replies(notes, rows, retention, oldest))
+    return _Committed(before, first, _replies(notes, rows, retention, oldest))
 
 
 def _stored(
     committed: _Committed, postings: Sequence[Posting], concerned: Collection[Point]
 ) -> Iterator[Stored]:
-    """What lies at the `concerned` locations; older notes too, for another process may have left them."""
-    places = {(location.latitude, location.longitude): location for location in concerned}
-    for latitude, longitude, number, _, message in committed.rows:
-        if location := places.get((latitude, longitude)):
-            yield Stored(number, RouteNote(location, message))
+    """What `postings` brought to the `concerned` locations."""
     for number, (posting, earlier) in enumerate(
         zip(postings, committed.replies, strict=True), committed.first
     ):
@@ -114,10 +117,10 @@ def _stored(
             yield Stored(number, *posting, earlier)
 
 
-def _stored_at(connection: sqlite3.Connection, locations: Collection[Point]) -> Sequence[_Row]:
+def _stored_at(connection: sqlite3.Connection, locations: Collection[Point]) -> Sequence[Row]:
     """What is stored at `locations`, in the order of storing."""
     text = statements.notes_at(statements.padded_rows(len(locations)))
-    rows: list[_Row] = connection.execute(text, statements.located(locations)).fetchall()
+    rows: list[Row] = connection.execute(text, statements.located(locations)).fetchall()
     rows.sort(key=itemgetter(2))
     return rows
 
@@ -135,7 +138,7 @@ def _insert(connection: sqlite3.Connection, notes: Sequence[RouteNote], now: int
 
 
 def _replies(
-    notes: Sequence[RouteNote], rows: Sequence[_Row], retention: Retention, oldest: int | None
+    notes: Sequence[RouteNote], rows: Sequence[Row], retention: Retention, oldest: int | None
 ) -> Sequence[Sequence[RouteNote]]:
     """For each of `notes`, what was stored at its location before it, earlier ones of `notes` included."""
     earlier: dict[Point, deque[RouteNote]] = {
@@ -154,9 +157,7 @@ def _replies(
     return replies
 
 
-def _crowded(
-    rows: Sequence[_Row], notes: Sequence[RouteNote], retention: Retention
-) -> Sequence[_Coordinates]:
+def _crowded(rows: Sequence[Row], notes: Sequence[RouteNote], retention: Retention) -> Sequence[_Coordinates]:
     """The locations that now have more notes than they keep."""
     counts = Counter((row[0], row[1]) for row in rows)
     counts.update((note.location.latitude, note.location.longitude) for note in notes)

@@ -3,7 +3,7 @@
 Texts that take several rows are made once per number of rows; SQLite parses each once per connection.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 
 from routeguide.domain.models import Point, Rectangle
@@ -36,6 +36,11 @@ SELECT id, latitude, latitude, longitude, longitude FROM feature WHERE id > ?
 """
 
 COUNT_NOTES = "SELECT kept FROM note_count"
+
+NEWEST_NOTE = "SELECT coalesce(max(id), 0) FROM note"
+OLDEST_NOTE = "SELECT coalesce(min(id), 0) FROM note"
+
+DATA_VERSION = "PRAGMA data_version"
 
 DROP_OLD_AT = """
 DELETE FROM note WHERE latitude = ? AND longitude = ? AND id <= (
@@ -95,6 +100,15 @@ def notes_at(rows: int) -> str:
 
 
 @cache
+def notes_beyond(rows: int) -> str:
+    return f"""
+    WITH wanted (latitude, longitude, known) AS (VALUES {_tuples(rows, 3)})
+    SELECT note.latitude, note.longitude, note.id, note.stored_at, note.message
+    FROM wanted CROSS JOIN note USING (latitude, longitude) WHERE note.id > wanted.known
+    """  # noqa: S608  # placeholders only
+
+
+@cache
 def insert_notes(rows: int) -> str:
     return f"INSERT INTO note (latitude, longitude, message, stored_at) VALUES {_tuples(rows, 4)}"  # noqa: S608  # placeholders only
 
@@ -108,6 +122,16 @@ def located(points: Collection[Point]) -> Parameters:
     """Two parameters for each of `points`, filled up to `padded_rows` with NULL, which nothing equals."""
     values: Parameters = [value for point in points for value in (point.latitude, point.longitude)]
     return values + [None] * (2 * (padded_rows(len(points)) - len(points)))
+
+
+def located_beyond(cursors: Mapping[Point, int]) -> Parameters:
+    """As `located`, with the number of the last note that is known at each location."""
+    values: Parameters = [
+        value
+        for location, number in cursors.items()
+        for value in (location.latitude, location.longitude, number)
+    ]
+    return values + [None] * (3 * (padded_rows(len(cursors)) - len(cursors)))
 
 
 def inside_index(rectangle: Rectangle) -> tuple[int, int, int, int]:
