@@ -1,62 +1,34 @@
 """Live notes between stores on one database, each as a server of its own opens it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
-from typing import Any
+from contextlib import closing, suppress
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
-from routeguide.domain.models import Point, RouteNote
 from routeguide.errors import NotesMissed, StorageUnavailable
-from routeguide.storage import open_storage
-from routeguide.storage.base import LiveFeed, Retention, Storage
+from routeguide.storage.base import Retention
 from routeguide.storage.postgres.listening import CHANNEL
-from routeguide.storage.postgres.options import PostgresOptions
+from routeguide.storage.postgres.storage import PostgresStorage
 from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
+from tests.support.live_servers import (
+    DEADLINE,
+    HERE,
+    LISTENS,
+    THERE,
+    OpenServer,
+    heard,
+    leave,
+    listening,
+    logged,
+    note,
+)
 from tests.support.pgbouncer import running_pgbouncer
 from tests.support.postgres import Cluster, administer, running_cluster
 
-HERE, THERE = Point(1, 2), Point(-900_000_000, -1_800_000_000)
-DEADLINE = 30.0
 
-OpenServer = Callable[..., AbstractAsyncContextManager[Storage]]
-
-
-@pytest.fixture
-def open_server(postgres_url: str) -> OpenServer:
-    @asynccontextmanager
-    async def opened(
-        per_location: int = 1000, url: str = postgres_url, **options: Any
-    ) -> AsyncGenerator[Storage, None]:
-        given = PostgresOptions(**({"live_chat": True} | options))
-        retention = Retention(per_location=per_location)
-        async with open_storage(url, retention=retention, timeout=10, postgres=given) as storage:
-            yield storage
-
-    return opened
-
-
-def note(message: str, location: Point = HERE) -> RouteNote:
-    return RouteNote(location, message)
-
-
-async def heard(feed: LiveFeed, number: int) -> list[str]:
-    messages: list[str] = []
-    async with asyncio.timeout(DEADLINE):
-        while len(messages) < number:
-            await feed.ready()
-            messages += [each.message for each in feed.take()]
-    return messages
-
-
-async def leave(server: Storage, texts: str, location: Point = HERE) -> None:
-    for text in texts:
-        await server.notes.post(note(text, location))
-
-
-async def leave_at_last(server: Storage, text: str) -> None:
+async def leave_at_last(server: PostgresStorage, text: str) -> None:
     """Leaves a note as soon as the server has found the database again."""
     async with asyncio.timeout(DEADLINE):
         while True:
@@ -65,15 +37,9 @@ async def leave_at_last(server: Storage, text: str) -> None:
             await asyncio.sleep(0.1)
 
 
-@pytest.fixture
-def looking_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that what comes was announced: looks are further apart than tests are long."""
-    monkeypatch.setattr("routeguide.storage.postgres.live._LOOK", 10 * DEADLINE)
-
-
 @pytest.mark.usefixtures("looking_rarely")
 async def test_what_another_server_stores_is_announced(open_server: OpenServer) -> None:
-    async with open_server() as one, open_server() as other:
+    async with listening(open_server()) as one, open_server() as other:
         with closing(one.notes.follow(buffer=100)) as feed:
             await feed.post(note("mine"))
             await leave(other, "abc")
@@ -87,13 +53,15 @@ async def test_what_another_server_stores_is_announced(open_server: OpenServer) 
 @pytest.mark.usefixtures("looking_rarely")
 async def test_a_lost_listener_catches_up(open_server: OpenServer, postgres_cluster: Cluster) -> None:
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%listening'"
-    async with open_server() as one, open_server() as other:
-        with closing(one.notes.follow(buffer=100)) as feed:
-            await feed.post(note("mine"))
-            for text in "abc":
-                await administer(postgres_cluster, cut)
-                await leave(other, text)
-                assert await heard(feed, 1) == [text]
+    with capture_logs() as logs:
+        async with open_server() as one, open_server(pooler=True) as other:  # which does not listen
+            with closing(one.notes.follow(buffer=100)) as feed:
+                await feed.post(note("mine"))
+                for times, text in enumerate("abc", 1):
+                    await logged(logs, LISTENS, times)
+                    await administer(postgres_cluster, cut)
+                    await leave(other, text)
+                    assert await heard(feed, 1) == [text]
 
 
 async def test_looks_alone_bring_everything(open_server: OpenServer) -> None:
@@ -109,7 +77,8 @@ async def test_looks_alone_bring_everything(open_server: OpenServer) -> None:
 async def test_past_the_pooler_there_is_something_to_listen_on(
     open_server: OpenServer, postgres_url: str
 ) -> None:
-    async with open_server(pooler=True, listen_url=postgres_url) as one, open_server(pooler=True) as other:
+    past_it = open_server(pooler=True, listen_url=postgres_url)
+    async with listening(past_it) as one, open_server(pooler=True) as other:
         with closing(one.notes.follow(buffer=100)) as feed:
             await feed.post(note("mine"))
             await leave(other, "abc")
@@ -123,20 +92,16 @@ async def test_announcements_pass_a_pooler(
     with running_pgbouncer(postgres_cluster) as port:
         pooled = {"pooler": True, "listen_url": postgres_url}
         url = postgres_cluster.url_of(postgres_url.rpartition("/")[2], port=port)
-        async with open_server(url=url, **pooled) as one, open_server(url=url, **pooled) as other:
+        async with listening(open_server(url=url, **pooled)) as one, open_server(url=url, **pooled) as other:
             with closing(one.notes.follow(buffer=100)) as feed:
                 await feed.post(note("mine"))
                 await leave(other, "abc")
                 assert await heard(feed, 3) == ["a", "b", "c"]
 
 
-async def test_a_restart_of_the_database_delays_and_loses_nothing() -> None:
-    retention, options = Retention(per_location=1000), PostgresOptions(live_chat=True)
+async def test_a_restart_of_the_database_delays_and_loses_nothing(open_server: OpenServer) -> None:
     with running_cluster() as cluster:
-        async with (
-            open_storage(cluster.url, retention=retention, timeout=10, postgres=options) as one,
-            open_storage(cluster.url, retention=retention, timeout=10, postgres=options) as other,
-        ):
+        async with open_server(url=cluster.url) as one, open_server(url=cluster.url) as other:
             with closing(one.notes.follow(buffer=100)) as feed:
                 await feed.post(note("mine"))
                 await leave(other, "abc")
@@ -147,7 +112,8 @@ async def test_a_restart_of_the_database_delays_and_loses_nothing() -> None:
 
 
 async def test_notes_that_retention_dropped_too_early_are_missed_aloud(open_server: OpenServer) -> None:
-    async with open_server(per_location=2, pooler=True) as one, open_server(per_location=2) as other:
+    few = Retention(per_location=2)
+    async with open_server(few, pooler=True) as one, open_server(few) as other:
 
         async def keep_hearing() -> None:
             with closing(one.notes.follow(buffer=100)) as feed:
@@ -180,7 +146,7 @@ async def test_a_server_without_live_chat_announces_nothing(
 @pytest.mark.usefixtures("looking_rarely")
 async def test_rubbish_on_the_channel_does_no_harm(open_server: OpenServer, postgres_url: str) -> None:
     anybody = await asyncpg.connect(postgres_url)
-    async with open_server() as one, open_server() as other:
+    async with listening(open_server()) as one, open_server() as other:
         with closing(one.notes.follow(buffer=100)) as feed:
             await feed.post(note("mine"))
             for rubbish in ("", " ", "x 1", "x 1,2,3", "x a,b", "x 900000001,0", f"x {'9' * 5000},1"):
@@ -197,7 +163,7 @@ async def test_many_servers_and_feeds_agree_on_one_order(open_server: OpenServer
         servers = [server for server in (one, two, three) for _ in range(feeds_each)]
         expected = (len(servers) - 1) * notes_each
 
-        async def talk(name: int, server: Storage) -> list[str]:
+        async def talk(name: int, server: PostgresStorage) -> list[str]:
             given: list[str] = []
             with closing(server.notes.follow(buffer=1000)) as feed:
                 for each in range(notes_each):
