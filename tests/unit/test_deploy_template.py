@@ -14,7 +14,15 @@ from tests.support.cloudformation import (
     resolved,
     template,
 )
-from tests.support.deployments import DATABASE_SECRET, DEPLOYMENTS, EXISTING_NETWORK, REQUIRED, deployed
+from tests.support.deployments import (
+    DATABASE_SECRET,
+    DEPLOYMENTS,
+    EXISTING_NETWORK,
+    REQUIRED,
+    deployed,
+    server,
+    variables,
+)
 
 SERVICE = template("service.yaml")
 
@@ -97,6 +105,13 @@ def accepted(**given: str) -> bool:
     except RefusedError:
         return False
     return True
+
+
+@pytest.mark.parametrize("query", ["", "?sslmode=verify-full&sslrootcert=/rds.pem"])
+def test_an_external_url_may_say_how_it_is_encrypted(query: str) -> None:
+    url = f"postgresql://routeguide@db.example.com:5432/routeguide{query}"
+
+    assert variables(server(deployed("into what exists", StorageUrl=url)))["ROUTEGUIDE_STORAGE_URL"] == url
 
 
 def counts(parameter: str) -> list[int]:
