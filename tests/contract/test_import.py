@@ -54,6 +54,22 @@ async def test_an_exception_from_the_source_undoes_everything(store: Storage, re
     assert (await store.features.import_all(MANY)).total == len(MANY)
 
 
+@pytest.mark.parametrize("failure", [OSError("cannot be read"), TimeoutError("takes too long")], ids=repr)
+async def test_what_the_source_fails_with_is_not_taken_for_a_fault_of_the_store(
+    store: Storage, failure: Exception
+) -> None:
+    """Drivers fail with OSError when a connection is lost; here it is a file that is."""
+
+    def broken() -> Iterator[Feature]:
+        yield from MANY
+        raise failure
+
+    with pytest.raises(type(failure)) as raised:
+        await store.features.import_all(broken())
+    assert raised.value is failure
+    assert await store.features.count() == 0
+
+
 async def test_calls_go_on_and_see_all_of_it_or_nothing(store: Storage) -> None:
     importing = asyncio.create_task(store.features.import_all(iter(MANY)))
     seen = set()

@@ -5,17 +5,21 @@ row is the first or the last at its location is the database's to find out, howe
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import suppress
+from types import TracebackType
 
 from routeguide.domain.models import Feature
-from routeguide.errors import StorageClosed
+from routeguide.errors import StorageClosed, StorageError
 from routeguide.storage.base import ImportResult
 from routeguide.storage.postgres import statements
 from routeguide.storage.postgres.connections import Connections
 
 _PATIENCE = 3600.0
 """Seconds that an import may take: millions of features, another import before it, a source that is slow."""
+
+_COMMIT_PATIENCE = 5.0
+"""Seconds that closing allows a commit: undone in the middle it may have been done all the same."""
 
 _STRETCH = 1000
 """Features that are sent before others get their turn."""
@@ -30,47 +34,108 @@ class PostgresFeatureImporter:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self._under_way: set[asyncio.Event] = set()
-        """One for each import, set at its end."""
+        self._under_way: set[_Import] = set()
         self._closed = False
 
     async def import_all(self, features: Iterable[Feature]) -> ImportResult:
         """As `FeatureRepository.import_all` promises."""
-        with self._registered():
-            async with self._connections.transaction(timeout=_PATIENCE) as connection:
-                await connection.execute(statements.STAGE_FEATURES)
-                await connection.copy_records_to_table("staged_feature", records=self._staged(features))
-                self._refuse_if_closed()
-                await connection.execute(_ROOM_TO_SORT)
-                await connection.execute(statements.TAKE_TURN_AT_IMPORTING)
-                (merged,) = await connection.fetch(statements.MERGE_FEATURES)
-                await connection.execute(statements.UPDATE_STATISTICS)
-            return ImportResult(merged["added"], merged["renamed"], merged["unchanged"])
+        if self._closed:
+            raise _closed()
+        importing = _Import()
+        self._under_way.add(importing)
+        try:
+            with importing:
+                return await self._import(_Source(features), importing)
+        finally:
+            self._under_way.discard(importing)
 
     async def close(self) -> None:
-        """Undoes imports that still read their source, which raise StorageClosed; waits for all."""
+        """Undoes imports that do not commit yet, whatever they wait for: they raise StorageClosed."""
         self._closed = True
-        for ended in tuple(self._under_way):
-            await ended.wait()
+        await asyncio.gather(*(importing.end() for importing in self._under_way))
 
-    async def _staged(self, features: Iterable[Feature]) -> AsyncGenerator[_StagedRow, None]:
-        for place, feature in enumerate(features):
-            if not place % _STRETCH:
-                await asyncio.sleep(0)
-                self._refuse_if_closed()
-            yield place, feature.location.latitude, feature.location.longitude, feature.name.encode()
-
-    @contextmanager
-    def _registered(self) -> Generator[None, None, None]:
-        self._refuse_if_closed()
-        ended = asyncio.Event()
-        self._under_way.add(ended)
+    async def _import(self, source: "_Source", importing: "_Import") -> ImportResult:
         try:
-            yield
-        finally:
-            self._under_way.discard(ended)
-            ended.set()
+            return await self._stage_and_merge(source, importing)
+        except StorageError:
+            if source.failure is None:
+                raise
+        # A file that cannot be read fails as a connection does, with OSError; the store has not failed.
+        raise source.failure
 
-    def _refuse_if_closed(self) -> None:
-        if self._closed:
-            raise StorageClosed("the store is closed")
+    async def _stage_and_merge(self, source: "_Source", importing: "_Import") -> ImportResult:
+        async with self._connections.transaction(timeout=_PATIENCE) as connection:
+            await connection.execute(statements.STAGE_FEATURES)
+            await connection.copy_records_to_table("staged_feature", records=_staged(source))
+            await connection.execute(_ROOM_TO_SORT)
+            await connection.execute(statements.TAKE_TURN_AT_IMPORTING)
+            (merged,) = await connection.fetch(statements.MERGE_FEATURES)
+            await connection.execute(statements.UPDATE_STATISTICS)
+            importing.commits = True
+        return ImportResult(merged["added"], merged["renamed"], merged["unchanged"])
+
+
+class _Import:
+    """An import under way in its caller's task, which is cancelled when the store closes.
+
+    To leave the transaction is what undoes it, and only that ends the wait for another import's turn.
+    """
+
+    def __init__(self) -> None:
+        self._caller = asyncio.current_task()
+        self._ended = asyncio.Event()
+        self._is_undone = False
+        self.commits = False
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if not self._is_undone or self._caller is None:
+            return
+        # Whoever cancelled the caller besides still has it cancelled.
+        if not self._caller.uncancel() and isinstance(error, asyncio.CancelledError):
+            raise _closed() from None
+
+    async def end(self) -> None:
+        """Undoes it, unless it commits within moments; returns when it is over."""
+        if self.commits:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_COMMIT_PATIENCE):
+                    await self._ended.wait()
+        self._undo()
+        await self._ended.wait()
+
+    def _undo(self) -> None:
+        if self._caller is not None and not self._ended.is_set():
+            self._is_undone = True
+            self._caller.cancel()
+
+
+class _Source:
+    """Features on their way into the database, and what went wrong with the iterable that they come from."""
+
+    def __init__(self, features: Iterable[Feature]) -> None:
+        self._features = features
+        self.failure: Exception | None = None
+
+    def __iter__(self) -> Iterator[Feature]:
+        try:
+            yield from self._features
+        except Exception as error:
+            self.failure = error
+            raise
+
+
+async def _staged(features: Iterable[Feature]) -> AsyncGenerator[_StagedRow, None]:
+    for place, feature in enumerate(features):
+        if not place % _STRETCH:
+            await asyncio.sleep(0)
+        yield place, feature.location.latitude, feature.location.longitude, feature.name.encode()
+
+
+def _closed() -> StorageClosed:
+    return StorageClosed("the store is closed")
