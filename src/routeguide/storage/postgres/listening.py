@@ -14,6 +14,7 @@ from routeguide.errors import StorageError, StorageUnusable
 from routeguide.redaction import shown
 from routeguide.storage.postgres.address import connect_arguments
 from routeguide.storage.postgres.errors import DRIVER_ERRORS, at_opening
+from routeguide.storage.postgres.hosts import connect
 from routeguide.storage.postgres.options import PostgresOptions
 
 CHANNEL = "routeguide_notes"
@@ -97,7 +98,7 @@ class Listener:
         raise ConnectionResetError(errno.ECONNRESET, "the connection was closed")
 
     async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
-        return await asyncpg.connect(**connect_arguments(self._url, self._options))
+        return await connect(**connect_arguments(self._url, self._options))
 
     async def _stands(self, connection: Any, lost: asyncio.Event) -> None:
         """Waits a while; raises if the connection does not answer then."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from routeguide.storage.postgres.address import connect_arguments
+from routeguide.storage.postgres.hosts import connect
 from routeguide.storage.postgres.options import PostgresOptions
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -24,6 +25,7 @@ async def connected_pool(url: str, options: PostgresOptions) -> tuple[Pool, Mapp
     """
     pool = await asyncpg.create_pool(
         **connect_arguments(url, options),
+        connect=cast("Any", connect),  # as it is called; the stubs want every argument to be optional
         min_size=0,
         max_size=options.pool_size,
         max_queries=_ANY_NUMBER,
