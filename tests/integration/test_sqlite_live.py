@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from routeguide.domain.models import Point, RouteNote
-from routeguide.errors import NotesMissed
+from routeguide.errors import NotesMissed, StorageError
 from routeguide.storage.base import LiveFeed, Retention, Storage
 from routeguide.storage.sqlite.connection import DatabaseFile
 from routeguide.storage.sqlite.storage import open_sqlite
@@ -217,3 +217,23 @@ async def test_looks_that_fail_are_logged_once_and_go_on(open_pair: OpenPair, tm
         "cannot read what other processes store",
         "reads again what other processes store",
     ]
+
+
+@pytest.mark.usefixtures("quick_looks")
+async def test_a_look_that_fails_unforeseen_ends_the_feeds_and_not_the_looks(
+    open_pair: OpenPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = await open_pair(Retention())
+    with closing(one.notes.follow(buffer=10)) as feed, capture_logs() as logs:
+        with monkeypatch.context() as broken:
+            broken.setattr("routeguide.storage.sqlite.live._find_beyond", lambda *_, **__: 1 / 0)
+            await feed.post(note("mine"))
+            await leave(other, note("unheard"))
+            with pytest.raises(StorageError, match="the store failed"):
+                await given(feed, 1)
+        assert [entry["event"] for entry in logs] == ["a look at what other processes store has failed"]
+
+    with closing(one.notes.follow(buffer=10)) as again:
+        assert texts(await again.post(note("mine again"))) == ["mine", "unheard"]
+        await leave(other, note("heard"))
+        assert await given(again, 1) == ["heard"]

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import structlog
 
 from routeguide.domain.models import Point, RouteNote
-from routeguide.errors import StorageError
+from routeguide.errors import StorageError, StorageUnavailable
 from routeguide.storage.base import Retention
 from routeguide.storage.feed import Stored
 from routeguide.storage.live import LiveNotes
@@ -115,13 +115,14 @@ class FileWatch:
                 await self._look_safely()
 
     async def _look_safely(self) -> None:
-        """The next look sees what one that failed would have."""
+        """The next look sees what one that failed would have, unless it stumbles over the same."""
         try:
             await self._look()
-        except StorageError as error:
+        except StorageUnavailable as error:
             self._trouble.failed(error)
-        except Exception:  # noqa: BLE001  # whatever it was, the next note must be heard
+        except Exception:  # noqa: BLE001  # whatever it is must not end the watch for good
             _log.exception("a look at what other processes store has failed")
+            self._live.fail(StorageError("the store failed"))
         else:
             self._trouble.succeeded()
 
