@@ -12,7 +12,7 @@ class PostgresOptions:
     acquire_timeout: float = 2.0
     """How long an operation waits for one of them while all are busy."""
     connect_timeout: float = 3.0
-    """How long it takes at most to open one, TLS and password included."""
+    """How long it takes at most to open one, TLS and password included; hosts of a URL share it."""
     statement_timeout: float = 3.0
     """After which the server gives a statement up; it also gives up a transaction that is idle so long."""
     tls_mode: str = ""
