@@ -3,16 +3,18 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.postgres import durable_cluster, is_available
+from bench.postgres import durable_cluster
 from bench.scale import bulk_table, measure, times_table
 from bench.throughput import compare
+from tests.support.unprivileged import Unavailable
 
 
 async def backends() -> str:
     """Calls per second of each backend in one run, and the scale of PostgreSQL."""
-    if not is_available():
-        return "Left out: PostgreSQL's server programs are missing (Debian: postgresql)."
-    return f"{await _throughput()}\n\n{await _scale()}"
+    try:
+        return f"{await _throughput()}\n\n{await _scale()}"
+    except Unavailable as error:
+        return f"Left out: {error}."
 
 
 async def _throughput() -> str:

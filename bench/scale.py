@@ -21,7 +21,7 @@ from bench.tables import markdown
 from routeguide.conversion import point_to_pb, rectangle_to_pb
 from routeguide.domain.models import Point
 from routeguide.pb import route_guide_pb2_grpc as pb_grpc
-from tests.support.postgres import administer
+from tests.support.cluster import administer
 
 if TYPE_CHECKING:
     from routeguide.pb.route_guide_pb2_grpc import RouteGuideAsyncStub as Stub

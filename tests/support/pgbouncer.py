@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.support.postgres import DEADLINE, PASSWORD, SUPERUSER, Cluster
-from tests.support.unprivileged import as_account, free_port, temporary_folder, unavailable
+from tests.support.cluster import DEADLINE, PASSWORD, SUPERUSER, Cluster
+from tests.support.skipping import unavailable
+from tests.support.unprivileged import as_account, free_port, temporary_folder
 
 SESSIONS = 2
 """Server connections to a database: fewer than clients, so that every client meets all of them."""

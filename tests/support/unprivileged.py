@@ -9,13 +9,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
-
-import pytest
 
 _PORTS_OF_CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 _ATTEMPTS = 50
+
+
+class Unavailable(Exception):
+    """This machine lacks what is to be run; the text says what, and how to get it."""
 
 
 def as_account(*command: str | Path) -> list[str | Path]:
@@ -30,18 +31,17 @@ def as_account(*command: str | Path) -> list[str | Path]:
 
 
 def account() -> pwd.struct_passwd | None:
-    """Whom to run programs as: Debian's user for PostgreSQL, or None for who runs the tests."""
+    """Whom to run programs as: Debian's user for PostgreSQL, or None for who runs this one.
+
+    Raises:
+        Unavailable: that user is needed and missing.
+    """
     if os.geteuid() != 0:
         return None
-    found = [each for each in pwd.getpwall() if each.pw_name == "postgres"]
-    return found[0] if found else unavailable("PostgreSQL does not run as root, and has no user here")
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skips the test, or fails it in CI, where everything is expected to run."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    for each in pwd.getpwall():
+        if each.pw_name == "postgres":
+            return each
+    raise Unavailable("PostgreSQL does not run as root, and has no user here")
 
 
 @contextmanager
