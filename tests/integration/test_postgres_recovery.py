@@ -14,6 +14,7 @@ from routeguide.errors import (
 )
 from routeguide.redaction import shown
 from routeguide.storage.postgres.connections import Connections
+from routeguide.storage.postgres.pool import Connection
 from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
 from tests.support.postgres import Cluster
 from tests.support.postgres_connections import DEADLINE, SHORT, Connect, value
@@ -73,16 +74,29 @@ async def test_silence_is_met_by_one_operation_alone(connect: Connect, postgres_
 
 async def test_a_connection_that_broke_between_two_statements_is_nobodys_fault(connect: Connect) -> None:
     async with connect() as connections:
-        with pytest.raises(StorageUnavailable):  # noqa: PT012  # what comes before it is the point
+        with pytest.raises(StorageUnavailable):  # noqa: PT012  # the connection has to be lost within
             async with connections.transaction() as connection:
-                lost = asyncio.Event()
-                connection.add_termination_listener(lambda _: lost.set())
-                backend = await connection.fetchval("SELECT pg_backend_pid()")
-                await value(connections, f"SELECT pg_terminate_backend({backend})")
-                async with asyncio.timeout(DEADLINE):
-                    await lost.wait()
+                await lose(connection, connections)
                 await connection.execute("SELECT 1")
         assert await value(connections, "SELECT 1") == 1
+
+
+async def test_a_connection_that_broke_hides_no_error_of_its_users(connect: Connect) -> None:
+    async with connect() as connections:
+        with pytest.raises(KeyError):  # noqa: PT012  # the connection has to be lost within
+            async with connections.transaction() as connection:
+                await lose(connection, connections)
+                raise KeyError
+
+
+async def lose(connection: Connection, connections: Connections) -> None:
+    """Returns when the driver knows that the server has hung up."""
+    lost = asyncio.Event()
+    connection.add_termination_listener(lambda _: lost.set())
+    backend = await connection.fetchval("SELECT pg_backend_pid()")
+    await value(connections, f"SELECT pg_terminate_backend({backend})")
+    async with asyncio.timeout(DEADLINE):
+        await lost.wait()
 
 
 async def test_misuse_of_the_driver_is_not_taken_for_an_outage(connect: Connect) -> None:

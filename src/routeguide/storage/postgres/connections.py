@@ -189,7 +189,7 @@ class Connections:
         """
         if sqlstate_of(error) == READ_ONLY:
             await self._pool.expire_connections()  # the other ones lead to the same server
-        if not isinstance(error, Exception) or _is_spoilt(error):
+        if not isinstance(error, Exception) or _is_lost(connection) or _is_spoilt(error):
             _terminate(connection)
         elif connection.is_in_transaction():
             await _roll_back(connection)
