@@ -104,6 +104,17 @@ def test_only_public_subnets_have_a_way_out() -> None:
     }
 
 
+def test_all_of_it_is_in_the_network_that_is_made() -> None:
+    stack = deployed("RDS without a way out")
+
+    assert stack["Vpc"]["CidrBlock"] == "10.50.0.0/16"
+    # The names of the endpoints resolve to addresses in the network only with both.
+    assert (stack["Vpc"]["EnableDnsHostnames"], stack["Vpc"]["EnableDnsSupport"]) == (True, True)
+    assert stack["GatewayAttachment"] == {"VpcId": "<Vpc>", "InternetGatewayId": "<InternetGateway>"}
+    for kind in ("Subnet", "RouteTable", "VPCEndpoint", "SecurityGroup"):
+        assert {stack[name]["VpcId"] for name in stack.kinds(f"AWS::EC2::{kind}")} == {"<Vpc>"}
+
+
 def test_the_subnets_of_each_pair_are_in_two_zones() -> None:
     stack = deployed()
 
