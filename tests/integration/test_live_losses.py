@@ -151,6 +151,32 @@ async def test_looks_go_on_however_much_is_announced(
             assert await heard(feed, 1) == ["a"]
 
 
+@pytest.mark.usefixtures("looking_rarely")
+async def test_what_was_found_while_its_own_note_was_under_way_is_searched_again(
+    open_server: OpenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aging = Retention(
+        max_age=3600
+    )  # so that there is something to await between the commit and what it tells
+    committed, go_on = asyncio.Event(), asyncio.Event()
+
+    async def dropped_oldest() -> None:
+        committed.set()
+        await go_on.wait()
+
+    async with open_server(aging, pooler=True) as one, open_server(live_chat=False) as silent:
+        with closing(one.notes.follow(buffer=100)) as feed:
+            await feed.post(note("mine"))
+            monkeypatch.setattr(one.notes, "_dropped_oldest", dropped_oldest)
+            posting = asyncio.create_task(feed.post(note("mine too")))
+            await committed.wait()
+            await leave(silent, "a")
+            await look(one)
+            go_on.set()
+            assert list(await posting) == []
+            assert await heard(feed, 1) == ["a"]
+
+
 async def test_an_error_that_nobody_foresaw_is_told_and_does_not_last(
     open_server: OpenServer, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
