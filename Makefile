@@ -33,8 +33,12 @@ alb: $(READY) ## two servers behind a balancer like AWS's, with TLS on localhost
 	@exec $(BIN)/python -m alb $(ARGS)
 
 .PHONY: test
-test: $(READY) ## all tests; ARGS="-k notes" narrows them
+test: $(READY) ## all tests but those that take minutes each; ARGS="-k notes" narrows them
 	$(BIN)/pytest $(ARGS)
+
+.PHONY: soak
+soak: $(READY) ## the tests that take minutes each, an hour in all; ARGS="-k notes" narrows them
+	$(BIN)/pytest -m soak $(ARGS)
 
 .PHONY: check
 check: $(READY) ## format, lint, types, layers, settings, wire contract, generated code
