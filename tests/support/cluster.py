@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of one's own, made from Debian's server programs and gone at the end; for the bench too."""
+"""A PostgreSQL cluster for tests and the bench: made from Debian's server programs, gone at the end."""
 
 import asyncio
 import os
