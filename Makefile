@@ -37,7 +37,7 @@ test: $(READY) ## all tests but those that take minutes each; ARGS="-k notes" na
 	$(BIN)/pytest $(ARGS)
 
 .PHONY: soak
-soak: $(READY) ## the tests that take minutes each, an hour in all; ARGS="-k notes" narrows them
+soak: $(READY) ## the tests that take minutes each; ARGS="-k notes" narrows them
 	$(BIN)/pytest -m soak $(ARGS)
 
 .PHONY: check
