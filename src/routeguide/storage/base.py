@@ -99,7 +99,7 @@ class NoteRepository(ABC):
         """A feed through which one live stream posts and hears; close it.
 
         Args:
-            buffer: notes of others that may wait to be taken.
+            buffer: notes of others that may wait to be taken when more come; any number may come at once.
 
         Raises:
             StorageClosed
@@ -114,8 +114,8 @@ class LiveFeed(ABC):
     follows a location from its first note there on.
 
     After any error the feed gives out nothing more. Besides the errors of the store there are `FellBehind`,
-    when more notes wait than fit the buffer, and `NotesMissed`, when retention may have dropped
-    notes before they could be given out: what cannot be given out is told, never left out in silence.
+    when notes come while the buffer is full, and `NotesMissed`, when retention may have dropped notes
+    before they could be given out: what cannot be given out is told, never left out in silence.
     """
 
     @abstractmethod

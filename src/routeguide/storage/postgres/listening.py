@@ -76,8 +76,8 @@ class Listener:
             if now() - begun < _PAUSE:
                 await asyncio.sleep(_PAUSE)
 
-    async def _listen(self, hear: Callable[[str], object], begin: Callable[[], object]) -> None:
-        """Returns, or raises an error of the driver's, when the connection is lost."""
+    async def _listen(self, hear: Callable[[str], object], begin: Callable[[], object]) -> NoReturn:
+        """Raises an error of the driver's when the connection is lost."""
 
         def hear_payload(_connection: object, _pid: int, _channel: str, payload: object) -> None:
             hear(str(payload))
