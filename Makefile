@@ -73,10 +73,22 @@ generate: $(READY) ## write src/routeguide/pb anew from proto/
 
 ENGINE ?= docker
 IMAGE  ?= routeguide
+# A repository's address may hold somebody's password.
+SOURCE ?= $(or $(shell git config remote.origin.url | sed -E 's,//[^/@]*@,//,'),unknown)
+COMMITTED := git log -1 --pretty=%ct 2>/dev/null || echo 0
+# All files get the time of the commit, so that it makes the same image everywhere; plain docker cannot do that.
+ifdef PLATFORMS
+BUILD := buildx build --platform $(PLATFORMS) --sbom=true --provenance=mode=max --output type=registry,rewrite-timestamp=true
+else ifneq (,$(findstring podman,$(ENGINE)))
+BUILD := build --timestamp $$($(COMMITTED))
+else
+BUILD := build
+endif
 .PHONY: image
-image: $(READY) ## build the container image, with ENGINE=docker or podman, as IMAGE=routeguide
-	BUILDAH_FORMAT=docker $(ENGINE) build --file docker/Dockerfile --tag $(IMAGE) $(ARGS) \
-	  --build-arg VERSION=$$($(BIN)/hatchling version) --build-arg REVISION=$$(git rev-parse HEAD) .
+image: $(READY) ## build the image as IMAGE=routeguide with ENGINE=docker or podman; with PLATFORMS=..., push it for these
+	SOURCE_DATE_EPOCH=$$($(COMMITTED)) BUILDAH_FORMAT=docker $(ENGINE) $(BUILD) --file docker/Dockerfile --tag $(IMAGE) $(ARGS) \
+	  --build-arg VERSION=$$($(BIN)/hatchling version) --build-arg SOURCE="$(SOURCE)" \
+	  --build-arg REVISION=$$(git rev-parse --verify --quiet HEAD || echo unknown) .
 
 SBOM ?= dist/sbom.cdx.json
 .PHONY: sbom
@@ -93,6 +105,9 @@ lock: $(READY) ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
 	$(LOCK) $(ARGS) --output-file requirements/runtime.lock pyproject.toml --extra telemetry
 	$(LOCK) $(ARGS) --output-file requirements/build.lock --group build
 	$(LOCK) $(ARGS) --constraint requirements/runtime.lock --output-file requirements/dev.lock pyproject.toml --extra telemetry --group dev
+	@# The image is made for both.
+	for each in x86_64 aarch64; do $(BIN)/uv pip install --dry-run --quiet --python-version 3.11 --python-platform $$each-manylinux_2_28 \
+	  --only-binary :all: --no-deps --require-hashes --target $(VENV)/none -r requirements/runtime.lock || exit; done
 
 .PHONY: clean
 clean: ## remove what the commands above made, but not data/

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
@@ -92,11 +92,28 @@ async def test_the_demo(server: Container) -> None:
     assert comparable(shown.out) == comparable(TRANSCRIPT), shown.err
 
 
-def test_bytecode_spares_most_of_the_start(server: Container) -> None:
-    """Compared in time of the processor, which other work disturbs less than the clock; docs/image.md has
-    figures."""
-    with container("--env=PYTHONPYCACHEPREFIX=/nonexistent") as compiling:
-        assert start_time(server) < 0.6 * start_time(compiling)
+def test_its_labels_tell_what_it_was_made_of() -> None:
+    labels = json.loads(containers.podman("image", "inspect", "--format={{json .Labels}}", containers.IMAGE))
+    told = {name.removeprefix("org.opencontainers.image."): value for name, value in labels.items()}
+    assert told["version"] == __version__
+    assert re.fullmatch("[0-9a-f]{40}", told["revision"])
+    assert told["base.name"] == containers.BASE
+    assert {"title", "description", "licenses", "source"} <= set(told)
+
+
+def test_it_starts_in_3_seconds_thanks_to_bytecode(record_property: Callable[[str, object], None]) -> None:
+    """In time of the processor, which other work disturbs less than the clock; docs/image.md has figures.
+
+    3 s of the quarter of one are 0.75 s. A busy machine takes more time for the same work, as its caches are
+    others' too; what would be late everywhere is caught all the same.
+    """
+    with container() as server:
+        as_it_is = start_time(server)
+    with container("--env=PYTHONPYCACHEPREFIX=/nonexistent") as server:
+        compiling = start_time(server)
+    record_property("seconds", (as_it_is, compiling))
+    assert as_it_is < 1.0
+    assert as_it_is < 0.6 * compiling
 
 
 def start_time(server: Container) -> float:
@@ -177,7 +194,7 @@ def normalised(name: str) -> str:
 def test_two_builds_are_the_same() -> None:
     layers = []
     for image in ("localhost/routeguide:first", "localhost/routeguide:second"):
-        containers.build("--no-cache", "--timestamp=0", image=image)
+        containers.build("--no-cache", image=image)
         layers.append(containers.podman("image", "inspect", "--format={{.RootFS.Layers}}", image))
         containers.podman("image", "rm", image)
     assert layers[0] == layers[1]
