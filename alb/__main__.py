@@ -2,11 +2,10 @@
 
 import asyncio
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,63 +13,85 @@ import click
 
 from alb.balancer import Balancer, balancer
 from alb.envoy import Target
+from alb.folder import AUTHORITY, CERTIFICATE, KEY, claimed, make_certificates
 from alb.matcher import Matcher
 from alb.parameters import HealthCheck, Parameters
 from alb.tasks import Task, tasks
 
-_READY_WITHIN = 20.0
-"""Seconds in which the targets must have passed their first checks."""
+_READY_WITHIN = 60.0
+"""Seconds in which the targets must have passed their first checks, however busy the machine."""
+_POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
-@click.command()
-@click.option("--port", default=50051, show_default=True, help="Where clients connect; 0 takes a free one.")
+@click.command(context_settings={"show_default": True})
+@click.option("--port", default=50051, help="Where clients connect; 0 takes a free one.")
 @click.option(
     "--folder",
     default=Path(".alb"),
-    show_default=True,
     type=click.Path(path_type=Path),
     help="For certificates and Envoy's files; it is made anew.",
 )
-@click.option("--idle-timeout", default=60.0, show_default=True, help="Seconds until a quiet stream is cut.")
+@click.option("--idle-timeout", default=60.0, type=_POSITIVE, help="Seconds until a quiet stream is cut.")
+@click.option("--health-path", "path", default="/AWS.ALB/healthcheck", help="What is asked.")
+@click.option("--matcher", default="12", type=Matcher, help="Which grpc-status passes: 12, 0,12 or 0-99.")
+@click.option("--interval", default=1.0, type=_POSITIVE, help="Seconds between two health checks.")
+@click.option("--timeout", default=1.0, type=_POSITIVE, help="Seconds that a health check may take.")
 @click.option(
-    "--health-path", "path", default="/AWS.ALB/healthcheck", show_default=True, help="What is asked."
+    "--healthy-threshold",
+    default=1,
+    type=click.IntRange(1),
+    help="Passed checks until a task that failed gets calls again.",
 )
 @click.option(
-    "--matcher",
-    default="12",
-    show_default=True,
-    type=Matcher,
-    help="Which grpc-status passes: 12, 0,12 or 0-99.",
-)
-@click.option("--interval", default=1.0, show_default=True, help="Seconds between two health checks.")
-@click.option(
-    "--unhealthy-threshold", default=2, show_default=True, help="Failed checks until a task gets no calls."
+    "--unhealthy-threshold",
+    default=2,
+    type=click.IntRange(1),
+    help="Failed checks until a task gets no calls.",
 )
 def main(port: int, folder: Path, idle_timeout: float, **health: Any) -> None:
     """Put a balancer that behaves like an AWS Application Load Balancer in front of two servers."""
     parameters = Parameters(
-        certificate="certs/server.pem",
-        key="certs/server.key",
+        certificate=CERTIFICATE,
+        key=KEY,
         listen=("127.0.0.1", port),
         health=HealthCheck(**health),
         idle_timeout=idle_timeout,
     )
     try:
-        asyncio.run(_run(folder, parameters))
-    except RuntimeError as error:
+        asyncio.run(_until_signalled(folder, parameters))
+    except (RuntimeError, OSError) as error:
         raise click.ClickException(str(error)) from None
 
 
+async def _until_signalled(folder: Path, parameters: Parameters) -> None:
+    """A terminal that is closed counts too (SIGHUP): nothing is to outlive it."""
+    running = asyncio.ensure_future(_run(folder, parameters))
+
+    def stop() -> None:
+        if not running.cancelling():  # once more would cut the draining short, and leave the tasks alone
+            running.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    with suppress(asyncio.CancelledError):
+        await running
+
+
 async def _run(folder: Path, parameters: Parameters) -> None:
-    stopped = _signalled()
+    """Raises RuntimeError: it cannot start, or Envoy has ended by itself."""
     began = time.monotonic()
-    await asyncio.to_thread(_prepare, folder)
-    async with balancer(folder, parameters) as running, tasks(2, click.echo) as servers:
-        targets = [task.target for task in servers]
-        running.register(targets)
-        await _healthy(running, targets)
-        click.echo(_ready(time.monotonic() - began, await running.port(), folder, servers))
-        await _until(stopped, running)
+    with claimed(folder):
+        await asyncio.to_thread(make_certificates, folder)
+        async with (
+            balancer(folder, parameters) as running,
+            tasks(2, parameters.health.notices_within, click.echo) as servers,
+        ):
+            targets = [task.target for task in servers]
+            running.register(targets)
+            await _healthy(running, targets)
+            click.echo(_ready(time.monotonic() - began, await running.port(), folder, servers))
+            await running.process.wait()
+            raise RuntimeError("Envoy has ended")
 
 
 async def _healthy(running: Balancer, targets: list[Target]) -> None:
@@ -82,41 +103,15 @@ async def _healthy(running: Balancer, targets: list[Target]) -> None:
         raise RuntimeError(f"the tasks have not passed a health check within {_READY_WITHIN:g} s") from None
 
 
-def _signalled() -> asyncio.Event:
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    return stopped
-
-
-def _prepare(folder: Path) -> None:
-    """Leaves in `folder` certificates, and nothing else. Raises RuntimeError: it is somebody else's."""
-    if folder.exists():
-        if not (folder / "envoy.json").exists():
-            raise RuntimeError(f"{folder} was not made by this command, which would remove what is in it")
-        shutil.rmtree(folder)
-    command = [sys.executable, "-m", "routeguide", "dev-certs", str(folder / "certs")]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # nothing of it comes from outside
-
-
 def _ready(seconds: float, port: int, folder: Path, servers: list[Task]) -> str:
     behind = ", ".join(f"{task.name} on port {task.port} (process {task.pid})" for task in servers)
-    authority = os.path.relpath(folder / "certs" / "ca.pem")
+    program = os.path.relpath(Path(sys.executable).with_name("routeguide"))
+    authority = os.path.relpath(folder / AUTHORITY)
     return (
         f"Ready after {seconds:.1f} s: localhost:{port} with TLS, and behind it {behind}.\n"
-        f"Try: routeguide demo --target localhost:{port} --tls --ca-file {authority}\n"
+        f"Try: {program} demo --target localhost:{port} --tls --ca-file {authority}\n"
         "Ctrl-C lets the tasks drain and ends it."
     )
-
-
-async def _until(stopped: asyncio.Event, running: Balancer) -> None:
-    """Raises RuntimeError: Envoy has ended by itself."""
-    waiting = {asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(running.process.wait())}
-    _, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for other in others:
-        other.cancel()
-    if not stopped.is_set():
-        raise RuntimeError("Envoy has ended")
 
 
 if __name__ == "__main__":

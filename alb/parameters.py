@@ -19,6 +19,11 @@ class HealthCheck:
     unhealthy_threshold: int = 2
     """Failures in a row after which a target gets no more calls."""
 
+    @property
+    def notices_within(self) -> float:
+        """Seconds until a target that fails gets no more calls, if each check takes all of its time."""
+        return self.unhealthy_threshold * (self.interval + self.timeout)
+
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
@@ -31,7 +36,7 @@ class Parameters:
     """Port 0 takes a free one."""
     health: HealthCheck = field(default_factory=HealthCheck)
     idle_timeout: float = 60.0
-    """Seconds without a message after which a stream, or a connection without one, is cut."""
+    """Seconds after which a stream without a message is cut, and a connection without a stream."""
     max_streams: int = 128
     """Calls at the same time on one connection of a client."""
     max_requests: int = 10_000

@@ -1,11 +1,11 @@
-"""`make alb`: two servers behind a balancer, for the demo and whoever else calls. About 20 seconds."""
+"""`make alb`: two servers behind a balancer, for the demo and whoever else calls. About 25 seconds."""
 
 import asyncio
 import os
 import re
 import signal
+import socket
 import sys
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,8 +22,8 @@ from tests.support.wire import DEADLINE, point
 pytestmark = pytest.mark.timeout(180)
 
 ROOT = Path(__file__).parents[2]
-READY_WITHIN = 20.0
-"""Seconds, as promised; it takes two on an idle machine."""
+PATIENCE = 90.0
+"""Seconds until the next line, however busy the machine; on an idle one it is ready after two."""
 
 
 class Deployment:
@@ -36,21 +36,31 @@ class Deployment:
     async def says(self, pattern: str) -> re.Match[str]:
         """The next line that has `pattern` in it."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(READY_WITHIN):
+        async with asyncio.timeout(PATIENCE):
             async for line in self.process.stdout:
                 self.said.append(line.decode().rstrip())
                 if found := re.search(pattern, self.said[-1]):
                     return found
         raise AssertionError(f"it ended without saying {pattern}: {self.said}")
 
+    async def fails(self) -> str:
+        """What it says of why it ends."""
+        async with asyncio.timeout(PATIENCE):
+            _, err = await self.process.communicate()
+        assert self.process.returncode == 1
+        assert b"Traceback" not in err
+        return err.decode()
+
 
 @asynccontextmanager
-async def deployment(folder: Path) -> AsyncGenerator[Deployment, None]:
+async def deployment(folder: Path, *flags: str, **variables: str) -> AsyncGenerator[Deployment, None]:
+    settings = {f"ROUTEGUIDE_{name.upper()}": value for name, value in variables.items()}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "alb", "--port", "0", "--folder", str(folder)),
+        *(sys.executable, "-m", "alb", "--port", "0", "--folder", str(folder), *flags),
         cwd=ROOT,
-        env=environment(),
+        env=environment(settings),
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
         start_new_session=True,  # a process group of its own, as at a terminal
     )
     try:
@@ -63,13 +73,12 @@ def is_alive(pid: str) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-async def test_up_in_time_and_the_demo_through_tls_is_the_transcript(tmp_path: Path) -> None:
-    began = time.monotonic()
+async def test_the_demo_through_tls_is_the_transcript(tmp_path: Path) -> None:
     async with deployment(tmp_path / "alb") as running:
         ready = await running.says(r"Ready after .* s: (localhost:\d+) .*process (\d+)\).*process (\d+)\)")
-        assert time.monotonic() - began < READY_WITHIN
+        print(ready[0])  # noqa: T201  # how long it took: `pytest -rP` shows it
         address, *pids = ready.groups()
-        flags = (await running.says(r"Try: routeguide (demo .*)"))[1].split()
+        flags = (await running.says(r"Try: \S+/routeguide (demo .*)"))[1].split()
 
         first = await run(*flags, cwd=ROOT)
 
@@ -80,7 +89,7 @@ async def test_up_in_time_and_the_demo_through_tls_is_the_transcript(tmp_path: P
         os.killpg(running.process.pid, signal.SIGINT)  # Ctrl-C
         await running.says("ended with exit code 0")
         await running.says("ended with exit code 0")
-        async with asyncio.timeout(READY_WITHIN):
+        async with asyncio.timeout(PATIENCE):
             assert await running.process.wait() == 0
         assert not any(map(is_alive, pids))
 
@@ -96,18 +105,49 @@ async def test_a_task_that_ends_is_told_and_the_other_serves_on(tmp_path: Path) 
             for i in range(10):  # tried again where the balancer has not noticed yet
                 await client.get_feature(Point(i, i))
 
-        running.process.terminate()
+        running.process.send_signal(signal.SIGHUP)  # the terminal is closed
         await running.says("ended with exit code 0")
-        async with asyncio.timeout(READY_WITHIN):
+        async with asyncio.timeout(PATIENCE):
             assert await running.process.wait() == 0
 
 
-async def test_a_folder_of_somebody_else_s_is_left_alone(tmp_path: Path) -> None:
-    precious = tmp_path / "precious"
-    precious.touch()
-    async with deployment(tmp_path) as running, asyncio.timeout(DEADLINE):
-        assert await running.process.wait() == 1
-    assert precious.exists()
+async def test_the_tasks_drain_for_as_long_as_the_balancer_may_take(tmp_path: Path) -> None:
+    """Of their logs it reads what it needs, whatever is set; what they may take to stop comes from there."""
+    flags = (
+        "--interval",
+        "0.5",
+        "--timeout",
+        "0.7",
+        "--unhealthy-threshold",
+        "3",
+        "--healthy-threshold",
+        "2",
+    )
+    async with deployment(tmp_path / "alb", *flags, log_level="warning") as running:
+        timing = await running.says(r"stop timing")
+        assert '"delay": 3.6,' in timing.string
+        await running.says("Ready after")
+        running.process.terminate()
+        async with asyncio.timeout(PATIENCE):
+            await running.process.communicate()
+        assert running.process.returncode == 0
+
+
+async def test_what_is_in_its_way_is_said(tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    async with deployment(tmp_path) as running:
+        assert "was not made by this command" in await running.fails()
+    async with deployment(tmp_path / "precious" / "alb") as running:
+        assert "Not a directory" in await running.fails()
+
+
+async def test_a_second_balancer_does_not_take_the_port_of_the_first(tmp_path: Path) -> None:
+    with socket.socket() as first:
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as Envoy does by default
+        first.bind(("127.0.0.1", 0))
+        first.listen()
+        async with deployment(tmp_path / "alb", "--port", str(first.getsockname()[1])) as running:
+            assert "Envoy ended with exit code 1" in await running.fails()
 
 
 async def test_calls_spread_evenly_over_both_tasks(tmp_path: Path) -> None:
