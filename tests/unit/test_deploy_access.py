@@ -136,5 +136,7 @@ def test_the_bucket_is_closed_encrypted_and_kept() -> None:
     }
     [encryption] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
-    assert [rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"]] == [30]
-    assert stack.resources["AccessLogBucket"]["DeletionPolicy"] == "Retain"
+    [expiry] = bucket["LifecycleConfiguration"]["Rules"]
+    assert (expiry["Status"], expiry["ExpirationInDays"]) == ("Enabled", 30)
+    kept = stack.resources["AccessLogBucket"]
+    assert kept["DeletionPolicy"] == kept["UpdateReplacePolicy"] == "Retain"

@@ -36,6 +36,25 @@ def test_databases_are_in_the_subnets_and_the_group_made_for_them() -> None:
         assert deployed(name)["DatabaseSecurityGroup"]["VpcId"] == vpc
 
 
+def test_the_database_is_of_the_size_and_version_that_is_asked_for() -> None:
+    asked = {"DatabaseVersion": "16.4", "DatabaseInstanceClass": "db.t4g.medium"}
+    instance = deployed(**asked)["DatabaseInstance"]
+    aurora = deployed("Aurora without a way out", **asked)
+
+    assert (instance["Engine"], instance["EngineVersion"]) == ("postgres", "16.4")
+    assert instance["DBInstanceClass"] == "db.t4g.medium"
+    assert (instance["StorageType"], instance["AllocatedStorage"]) == ("gp3", "20")
+    assert instance["MaxAllocatedStorage"] == 100
+    cluster = aurora["DatabaseCluster"]
+    assert (cluster["Engine"], cluster["EngineVersion"]) == ("aurora-postgresql", "16.4")
+    assert cluster["ServerlessV2ScalingConfiguration"] == {"MinCapacity": 0.5, "MaxCapacity": 4}
+    for name in aurora.kinds("AWS::RDS::DBInstance"):
+        assert (aurora[name]["Engine"], aurora[name]["DBInstanceClass"]) == (
+            "aurora-postgresql",
+            "db.serverless",
+        )
+
+
 def test_an_instance_survives_a_zone_where_it_shall() -> None:
     assert deployed()["DatabaseInstance"]["MultiAZ"] == "false"
     assert deployed("RDS without a way out")["DatabaseInstance"]["MultiAZ"] == "true"
