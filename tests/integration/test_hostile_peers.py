@@ -68,7 +68,7 @@ async def test_watchers_of_health_that_accept_nothing(server: ServerProcess) -> 
                 await peer.sent()
             await asyncio.sleep(3)
 
-    await under(attack, server, peers=20)
+    await under(attack, server, peers=10)
 
 
 @pytest.mark.parametrize("path", [WATCH, GET_FEATURE, LIST_FEATURES, RECORD_ROUTE])
