@@ -87,6 +87,11 @@ def test_the_task_is_that_of_the_post() -> None:
     )
 
 
+def test_the_server_is_what_the_task_is_for() -> None:
+    assert (server(deployed())["Command"], server(deployed())["Essential"]) == (["serve"], True)
+    assert deployed()["Service"]["LaunchType"] == "FARGATE"
+
+
 def test_the_server_writes_to_its_volumes_alone() -> None:
     assert server(deployed())["MountPoints"] == MOUNTS
     assert [volume["Name"] for volume in deployed()["TaskDefinition"]["Volumes"]] == ["tmp", "data"]
@@ -131,6 +136,7 @@ def test_every_container_logs_to_the_group_under_its_name(name: str) -> None:
     ]
 
     assert {options["awslogs-group"] for options in logs} == {"<LogGroup>"}
+    assert {options["awslogs-region"] for options in logs} == {"eu-north-1"}
     assert len({options["awslogs-stream-prefix"] for options in logs}) == len(logs)
 
 
