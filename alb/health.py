@@ -24,7 +24,6 @@ def health_check(check: HealthCheck) -> Config:
         "timeout": seconds(check.timeout),
         "healthy_threshold": check.healthy_threshold,
         "unhealthy_threshold": check.unhealthy_threshold,
-        "reuse_connection": False,  # an ALB opens a connection for each check
         "http_health_check": {
             "path": check.path,
             "method": "POST",
@@ -73,6 +72,7 @@ def checker_cluster() -> Config:
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         "original_dst_lb_config": {"use_http_header": True, "http_header_name": ":authority"},
+        # An ALB opens a connection for each check.
         "typed_extension_protocol_options": http2_upstream(max_requests_per_connection=1),
     }
 

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from alb.matcher import Matcher
 from tests.support.alb import QUICK, alb
-from tests.support.scripted_target import scripted_target
+from tests.support.scripted_target import scripted_target, stepped_target
+from tests.support.wire import DEADLINE
 
 UNREACHABLE = ("127.0.0.1", 1)
 """Nobody listens on such a port."""
@@ -31,15 +33,38 @@ async def test_the_matcher_decides(tmp_path: Path, matcher: str, passing: int, f
         await balancer.becomes(seen)
 
 
-async def test_thresholds_count_in_a_row(tmp_path: Path) -> None:
-    health = replace(QUICK, unhealthy_threshold=3, healthy_threshold=2)
-    script = (12, 14, 14, 12, 14, 14, 14)
-    async with scripted_target(*script) as scripted, alb(tmp_path, health=health) as balancer:
-        await balancer.serve(scripted.target)
-        assert scripted.checks[0] == 12  # one pass is enough for a new target
-        await balancer.becomes({scripted.target: False})
+async def test_thresholds_count_in_a_row_and_each_check_has_its_own_connection(tmp_path: Path) -> None:
+    health = replace(QUICK, timeout=DEADLINE, unhealthy_threshold=3, healthy_threshold=2)
+    async with stepped_target() as stepped, alb(tmp_path, health=health) as balancer:
+        balancer.running.register([stepped.target])
+        for code, well in [
+            (12, True),  # one pass is enough for a new target
+            *[(14, True), (14, True), (12, True)],
+            *[(14, True), (14, True), (14, False)],
+            *[(12, False), (14, False), (12, False), (12, True)],
+        ]:
+            await stepped.answer(code)
+            assert await balancer.running.health() == {stepped.target: well}, stepped.checks
 
-    assert tuple(scripted.checks[: len(script)]) == script
+    assert len(set(stepped.clients)) == len(stepped.clients) == 11
+
+
+async def test_calls_go_to_all_when_no_target_is_well(tmp_path: Path) -> None:
+    async with (
+        scripted_target(14) as one,
+        scripted_target(14) as other,
+        alb(tmp_path) as balancer,
+        balancer.channel() as channel,
+    ):
+        balancer.running.register([one.target, other.target])
+        await balancer.becomes({one.target: False, other.target: False})
+        call: Any = channel.unary_unary("/any/Call")
+        for _ in range(10):
+            assert await call(b"", timeout=DEADLINE) == b""
+
+    assert one.metadata
+    assert other.metadata
+    assert len(one.metadata) + len(other.metadata) == 10
 
 
 async def test_a_check_is_what_an_alb_sends(tmp_path: Path) -> None:

@@ -132,3 +132,19 @@ async def test_more_calls_at_the_same_time_than_envoy_allows_by_itself(tmp_path:
         assert await get_feature(channel)(b"", timeout=DEADLINE) == b""
         for each in waiting:
             each.cancel()
+
+
+async def test_pings_do_not_keep_a_quiet_call(tmp_path: Path) -> None:
+    async with (
+        scripted_target(12) as scripted,
+        alb(tmp_path, scripted.target, idle_timeout=2) as balancer,
+        raw_client(balancer.port, context(balancer, "h2")) as client,
+        asyncio.timeout(DEADLINE),
+    ):
+        quiet = asyncio.create_task(client.ended(client.begin(METHOD, end=False)))
+        while not quiet.done():
+            client.ping()
+            await asyncio.wait({quiet}, timeout=0.1)
+
+    assert (await quiet).status == grpc.StatusCode.UNAVAILABLE.value[0]
+    assert client.pings_answered > 0

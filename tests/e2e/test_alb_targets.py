@@ -14,7 +14,7 @@ import grpc
 import pytest
 
 from tests.support.alb import PATIENCE, Alb, alb, target, task
-from tests.support.mixed_load import MixedLoad
+from tests.support.mixed_load import AT_ONCE, MixedLoad
 from tests.support.quiet_chats import QuietChats, quiet_chats
 from tests.support.server_process import ServerProcess
 from tests.support.wire import DEADLINE, Stub, point
@@ -35,6 +35,13 @@ DOCUMENTED = {
     )
 }
 """How a stream may end whose client, on a machine that is busy, is slower than the drain delay."""
+
+COSTS = {
+    "ok": {"ok"},
+    "get_feature": {"UNAVAILABLE"},
+    **{rpc: {"INTERNAL", "UNAVAILABLE"} for rpc in ("list_features", "record_route", "route_chat")},
+}
+"""How calls end that a target which is killed had, or gets before that is noticed."""
 
 
 @asynccontextmanager
@@ -114,21 +121,22 @@ async def test_a_target_that_is_killed_costs_what_it_had_and_what_comes_before_t
         await spoken_on_both(stub, chats)
         async with loaded(stub, seed=2) as load:
             await answered(load, RATE)
+            before = load.started
             await killed.stop(signal.SIGKILL)
             await balancer.becomes({target(killed): False, target(staying): True})
+            meanwhile = load.started - before
         failed = load.ended.total() - load.ended["ok"]
         await answered_in_a_row(stub, 50)
 
-        assert chats.still_open == 5
-        assert chats.ended.total() == 5
-        assert set(chats.ended) <= {"INTERNAL", "UNAVAILABLE"}
-        assert {status_of(how) for how in load.ended} <= {"ok", "INTERNAL", "UNAVAILABLE"}, load.ended
-        assert failed < load.ended["ok"]
+        assert (chats.ended, chats.still_open) == ({"INTERNAL": 5}, 5)
+        assert all(status in COSTS[rpc] for rpc, status in map(rpc_and_status, load.ended)), load.ended
+        assert failed <= AT_ONCE + meanwhile
 
 
-def status_of(how: str) -> str:
-    """The status of what MixedLoad counts, such as ``get_feature: UNAVAILABLE: it is gone``."""
-    return how if how == "ok" else how.split(": ")[1]
+def rpc_and_status(how: str) -> tuple[str, str]:
+    """The two first parts of what MixedLoad counts, such as ``get_feature: UNAVAILABLE: it is gone``."""
+    rpc, _, rest = how.partition(": ")
+    return rpc, rest.partition(": ")[0] or rpc
 
 
 async def replaced(balancer: Alb, stack: AsyncExitStack, old: list[ServerProcess]) -> list[ServerProcess]:
@@ -140,12 +148,14 @@ async def replaced(balancer: Alb, stack: AsyncExitStack, old: list[ServerProcess
     return new
 
 
-async def replacements(folder: Path, count: int) -> None:
+async def replacements(folder: Path, count: int) -> float:
+    """Returns how many calls a second were begun meanwhile."""
     async with AsyncExitStack() as stack:
         tasks = [await stack.enter_async_context(task(**TIMES)) for _ in range(2)]
         balancer = await stack.enter_async_context(alb(folder, *map(target, tasks)))
         stub = await stack.enter_async_context(balancer.stub())
         chats = await stack.enter_async_context(quiet_chats())
+        began = time.monotonic()
         async with loaded(stub, seed=count) as load:
             for done in range(count):
                 await chats.begin(stub, 4)
@@ -153,16 +163,18 @@ async def replacements(folder: Path, count: int) -> None:
                 async with asyncio.timeout(PATIENCE):
                     await chats.all_ended()
                 assert chats.ended == {RECONNECT: 4 * (done + 1)}
+            rate = load.started / (time.monotonic() - began)
         assert set(load.ended) <= {"ok"} | DOCUMENTED, load.ended
         assert load.ended["ok"] > RATE * count
+        return rate
 
 
 @pytest.mark.slow
 async def test_three_rolling_replacements_under_load_fail_no_unary_call(tmp_path: Path) -> None:
-    await replacements(tmp_path, 3)
+    print(await replacements(tmp_path, 3), "calls a second")  # noqa: T201  # `pytest -rP` shows it
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 async def test_twenty_rolling_replacements_under_load_fail_no_unary_call(tmp_path: Path) -> None:
-    await replacements(tmp_path, 20)
+    assert await replacements(tmp_path, 20) > 0.8 * RATE, "the machine is too busy for the load"

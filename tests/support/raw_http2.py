@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, StreamReset, TrailersReceived
+from h2.events import (
+    DataReceived,
+    Event,
+    PingAckReceived,
+    ResponseReceived,
+    StreamEnded,
+    StreamReset,
+    TrailersReceived,
+)
 from h2.settings import SettingCodes
 
 from tests.support.wire import DEADLINE
@@ -52,6 +60,7 @@ class RawClient:
         self._writer = writer
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._h2.initiate_connection()
+        self.pings_answered = 0
 
     async def call(
         self, path: str, data: Iterable[bytes] = (), *, end: bool = True, headers: Headers = HEADERS
@@ -92,6 +101,11 @@ class RawClient:
         self._h2.send_data(stream, data)
         self._flush()
 
+    def ping(self) -> None:
+        """Its answer is seen by `ended`."""
+        self._h2.ping(bytes(8))
+        self._flush()
+
     def reset(self, stream: int) -> None:
         self._h2.reset_stream(stream)
         self._flush()
@@ -120,6 +134,7 @@ class RawClient:
         response = Response()
         while received := await self._reader.read(65536):
             for event in self._h2.receive_data(received):
+                self.pings_answered += isinstance(event, PingAckReceived)
                 if getattr(event, "stream_id", None) == stream and self._note(event, response):
                     return response
             self._flush()
