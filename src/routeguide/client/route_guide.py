@@ -99,6 +99,7 @@ class RouteGuideClient:
         call = self._stub.RecordRoute(timeout=deadline, metadata=self._metadata)
         stream = RequestStream(call, partial(self._connection.failure, deadline=deadline))
         try:
+            await stream.connected()
             async for point in _asynchronous(points):
                 await stream.write(point_to_pb(point))
             await stream.close()
