@@ -13,10 +13,10 @@ from routeguide.server.app import serving
 from routeguide.settings import Settings
 from tests.conftest import StartServer
 from tests.support.commands import DEADLINE, run, started
-from tests.support.terminal import terminal
+from tests.support.terminal import CTRL_C, terminal
 
 HERE, THERE = Point(10_000_000, -20_000_000), Point(0, 0)
-CTRL_C, CTRL_D = "\x03", "\x04"
+CTRL_D = "\x04"
 
 
 async def leave(address: str, *notes: RouteNote) -> list[str]:
@@ -91,8 +91,7 @@ async def test_a_server_that_goes_away_is_told_without_another_key() -> None:
             await stack.aclose()
 
             await screen.expect("The connection was lost: ")
-            screen.type(CTRL_C)
-            assert await screen.exit_code() == 130
+            assert await screen.interrupt() == 130
     assert "Traceback" not in screen.shown
 
 

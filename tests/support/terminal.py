@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 
 from tests.support.commands import COMMAND, DEADLINE, ended, environment
 
+CTRL_C = "\x03"
+
 _SIZE = struct.pack("HHHH", 24, 120, 0, 0)
 """Rows, columns, and pixels that nobody asks for."""
 
@@ -42,6 +44,19 @@ class Terminal:
     async def exit_code(self) -> int:
         async with asyncio.timeout(DEADLINE):
             return await self._process.wait()
+
+    async def interrupt(self) -> int:
+        """Presses Ctrl-C until the command ends, and gives its exit code.
+
+        One that comes while a message is being shown is lost: the prompt has let go of the terminal, and as
+        this is no terminal of a session, nobody is sent a signal either.
+        """
+        ending = asyncio.create_task(self._process.wait())
+        async with asyncio.timeout(DEADLINE):
+            while not ending.done():
+                self.type(CTRL_C)
+                await asyncio.wait({ending}, timeout=0.5)
+            return await ending
 
     def read(self) -> None:
         """Called when there is something to read."""
