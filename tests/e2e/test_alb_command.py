@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -66,6 +66,9 @@ async def deployment(folder: Path, *flags: str, **variables: str) -> AsyncGenera
     try:
         yield Deployment(process)
     finally:
+        with suppress(ProcessLookupError, TimeoutError):  # killed at once, it would leave its servers behind
+            process.terminate()
+            await asyncio.wait_for(process.wait(), PATIENCE)
         await ended(process)
 
 
