@@ -89,7 +89,9 @@ def around() -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", ["as it comes", "one task with SQLite", "into what exists", "RDS without a way out"])
+@pytest.mark.parametrize(
+    "name", ["as it comes", "one task with SQLite", "into what exists", "RDS without a way out"]
+)
 def test_the_service_is_created(name: str) -> None:
     given, there = {**REQUIRED, **DEPLOYMENTS[name], "CertificateArn": CERTIFICATE}, around()
 

@@ -13,7 +13,9 @@ import pytest
 
 from routeguide.errors import SettingsError
 from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
+from routeguide.server.app import serving
 from routeguide.server.memory_limit import memory_limit_mb
+from routeguide.settings import Settings
 from tests.conftest import CHANNEL_OPTIONS, StartServer
 from tests.support.commands import ended, run
 from tests.support.conversation import conversation
@@ -215,3 +217,23 @@ async def test_empty_folder_becomes_a_store_with_the_sample(tmp_path: Path) -> N
             stub = RouteGuideStub(channel)
             replies = await drained(stub.RouteChat(iter([note(1, 1, "new")]), timeout=DEADLINE))
         assert [reply.message for reply in replies] == ["kept"]
+
+
+async def test_signal_while_the_listener_opens_undoes_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = type(grpc.aio.server())
+    opens = kind.start
+
+    async def interrupted(server: grpc.aio.Server) -> None:
+        asyncio.get_running_loop().call_soon(starting.cancel)  # as the first signal does
+        await opens(server)
+
+    monkeypatch.setattr(kind, "start", interrupted)
+
+    async def start_and_stop() -> None:
+        async with serving(Settings(listen="localhost:0", storage_url="memory://", stop_grace=0)):
+            raise AssertionError("it went on")
+
+    starting = asyncio.create_task(start_and_stop())
+    async with asyncio.timeout(DEADLINE):
+        await asyncio.wait([starting])
+    assert starting.cancelled()

@@ -116,7 +116,7 @@ async def serving(settings: Settings) -> AsyncGenerator[RunningServer, None]:
         server.add_generic_rpc_handlers((MethodTable(methods, interceptor),))
         stack.push_async_callback(server.stop, None)  # for a start that fails; after a drain it does nothing
         port = listen(server, settings.listen, tls.credentials() if tls else None)
-        await server.start()
+        await _start(server)
         timing = _timing(settings)
         timing.log()
         stack.push_async_callback(drain, server, readiness, supervisor, timing)
@@ -132,6 +132,16 @@ async def serving(settings: Settings) -> AsyncGenerator[RunningServer, None]:
             version=__version__,
         )
         yield running
+
+
+async def _start(server: grpc.aio.Server) -> None:
+    """Lets a start that has begun come to its end, whatever signal comes meanwhile: a server of grpc that was
+    cancelled in the middle of its start cannot be stopped any more (InvalidStateError)."""
+    starting = asyncio.create_task(server.start())
+    try:
+        await asyncio.shield(starting)
+    finally:
+        await asyncio.wait([starting])
 
 
 @asynccontextmanager
