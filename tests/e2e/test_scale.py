@@ -13,8 +13,8 @@ MOST_MEGABYTES = 300
 """Resident memory of a server with a million features in SQLite, and of their import and their export."""
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)  # most of it is the import of the million
+@pytest.mark.soak  # two minutes, most of it the import of the million
+@pytest.mark.timeout(300)
 async def test_a_million_features_are_served_like_a_hundred() -> None:
     result = await measure(rounds=10)
 

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import grpc
 import pytest
@@ -54,21 +54,47 @@ async def test_collector_that_is_gone_delays_nobody_long(
         assert loop.time() - ending < LONGEST_END
 
 
-async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def drip(writer: asyncio.StreamWriter) -> None:
     """An answer that never ends, a byte at a time: no timeout between two reads helps against it."""
-    with suppress(OSError):
+    try:
         writer.write(b"HTTP/1.1 200 OK\r\n")
         while True:
             writer.write(b"x")
             await writer.drain()
             await asyncio.sleep(0.05)
+    except OSError:
+        pass  # it is no longer listened to
+    finally:
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def dripping_collector() -> AsyncGenerator[str, None]:
+    """Its endpoint."""
+    answers: list[asyncio.Task[None]] = []
+
+    def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers.append(asyncio.create_task(drip(writer)))
+
+    collector = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{collector.sockets[0].getsockname()[1]}"
+    finally:
+        collector.close()
+        await asyncio.sleep(0)  # an answer that is cancelled before it has begun closes nothing
+        for answer in answers:
+            answer.cancel()
+        await asyncio.gather(*answers, return_exceptions=True)
 
 
 @pytest.mark.parametrize("traces", [False, True])
 async def test_collector_that_drips_delays_nobody_long(traces: bool) -> None:
     """In a process of its own, which must exit as well."""
-    collector = await asyncio.start_server(drip, "127.0.0.1", 0)
-    endpoint = f"http://127.0.0.1:{collector.sockets[0].getsockname()[1]}"
+    async with dripping_collector() as endpoint:
+        await end_a_server_that_reports_to(endpoint, traces=traces)
+
+
+async def end_a_server_that_reports_to(endpoint: str, *, traces: bool) -> None:
     loop = asyncio.get_running_loop()
     async with server_process(
         storage_url="memory://",
@@ -83,7 +109,6 @@ async def test_collector_that_drips_delays_nobody_long(traces: bool) -> None:
         ending = loop.time()
         assert await server.stop() == 0
         assert loop.time() - ending < LONGEST_END
-    collector.close()
 
 
 async def test_lost_collector_is_told_once_and_without_its_url() -> None:

@@ -25,6 +25,7 @@ class TcpProxy:
 
     async def cut(self) -> None:
         """Ends every connection that there is."""
+        await asyncio.sleep(0)  # one that was accepted just now has its turn to be known
         for connection in self._connections:
             connection.cancel()
         if self._connections:

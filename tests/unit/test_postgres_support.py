@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.support import postgres
+from tests.support import cluster, postgres
 
 
 @pytest.fixture(autouse=True)
 def _no_server_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "server_programs", lambda: None)
+    monkeypatch.setattr(cluster, "server_programs", lambda: None)
 
 
 def test_skipped_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
