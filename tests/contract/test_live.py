@@ -11,27 +11,14 @@ from routeguide.domain.models import Point, RouteNote
 from routeguide.errors import FellBehind, RouteGuideError, StorageClosed
 from routeguide.storage.base import LiveFeed, Retention, Storage
 from tests.contract.conftest import OpenStore
+from tests.support.live_feeds import given, texts
+from tests.support.wire import DEADLINE
 
 HERE, THERE = Point(0, 0), Point(0, 1)
-DEADLINE = 30.0
 
 
 def note(message: str, location: Point = HERE) -> RouteNote:
     return RouteNote(location, message)
-
-
-def texts(notes: Sequence[RouteNote]) -> list[str]:
-    return [each.message for each in notes]
-
-
-async def heard(feed: LiveFeed, number: int) -> list[str]:
-    """The next notes that are given out, as many as there should be."""
-    messages: list[str] = []
-    async with asyncio.timeout(DEADLINE):
-        while len(messages) < number:
-            await feed.ready()
-            messages += texts(feed.take())
-    return messages
 
 
 async def test_a_feed_hears_what_others_store_after_its_first_note(store: Storage) -> None:
@@ -39,7 +26,7 @@ async def test_a_feed_hears_what_others_store_after_its_first_note(store: Storag
     with closing(store.notes.follow(buffer=10)) as feed:
         assert texts(await feed.post(note("mine"))) == ["before"]
         await store.notes.post(note("after"))
-        assert await heard(feed, 1) == ["after"]
+        assert await given(feed, 1) == ["after"]
         assert list(feed.take()) == []
 
 
@@ -48,7 +35,7 @@ async def test_it_hears_nothing_where_it_has_not_spoken(store: Storage) -> None:
         await feed.post(note("mine"))
         await store.notes.post(note("elsewhere", THERE))
         await store.notes.post(note("here"))
-        assert await heard(feed, 1) == ["here"]
+        assert await given(feed, 1) == ["here"]
         assert texts(await feed.post(note("mine too", THERE))) == ["elsewhere"]
 
 
@@ -57,16 +44,16 @@ async def test_its_own_notes_are_never_given_out(store: Storage) -> None:
         assert texts(await feed.post(note("one"))) == []
         assert texts(await feed.post(note("two"))) == []
         assert texts(await other.post(note("three"))) == ["one", "two"]
-        assert await heard(feed, 1) == ["three"]
+        assert await given(feed, 1) == ["three"]
         assert texts(await feed.post(note("four"))) == []
-        assert await heard(other, 1) == ["four"]
+        assert await given(other, 1) == ["four"]
 
 
 async def test_a_later_note_brings_only_what_was_not_given_out(store: Storage) -> None:
     with closing(store.notes.follow(buffer=10)) as feed:
         await feed.post(note("mine"))
         await store.notes.post(note("taken"))
-        assert await heard(feed, 1) == ["taken"]
+        assert await given(feed, 1) == ["taken"]
         await store.notes.post(note("waiting"))
         assert texts(await feed.post(note("mine again"))) == ["waiting"]
         assert list(feed.take()) == []
@@ -142,7 +129,7 @@ async def test_a_slow_reader_is_told_and_nothing_is_kept_for_it(store: Storage) 
         await quick.post(note("quick"))
         for each in range(3):
             await store.notes.post(note(str(each)))
-            assert await heard(quick, 1) == [str(each)]
+            assert await given(quick, 1) == [str(each)]
         with pytest.raises(FellBehind, match="fell behind by 4 notes; reconnect"):
             slow.take()
         with pytest.raises(FellBehind):
@@ -164,7 +151,7 @@ async def test_the_first_reply_is_what_a_location_keeps(open_store: OpenStore) -
         with closing(store.notes.follow(buffer=10)) as feed:
             assert texts(await feed.post(note("mine"))) == ["b", "c"]
             await asyncio.gather(*(store.notes.post(note(text)) for text in "defgh"))
-            assert await heard(feed, 5) == list("defgh")  # though the location keeps but two
+            assert await given(feed, 5) == list("defgh")  # though the location keeps but two
 
 
 async def test_waiting_may_be_cancelled_and_loses_nothing(store: Storage) -> None:
@@ -178,7 +165,7 @@ async def test_waiting_may_be_cancelled_and_loses_nothing(store: Storage) -> Non
             waiting.cancel()
             await posting
             await asyncio.wait([waiting])
-            assert await heard(feed, 1) == [str(turns)]
+            assert await given(feed, 1) == [str(turns)]
 
 
 async def test_a_poster_that_is_cancelled_harms_no_other_feed(store: Storage) -> None:
@@ -195,7 +182,7 @@ async def test_a_poster_that_is_cancelled_harms_no_other_feed(store: Storage) ->
         await store.notes.post(note("end"))
         received: list[str] = []
         while received[-1:] != ["end"]:
-            received += await heard(other, 1)
+            received += await given(other, 1)
         kept = texts(await store.notes.post(note("?")))
         assert received == kept[1:]
 

@@ -15,6 +15,7 @@ from routeguide.storage.base import LiveFeed, Retention, Storage
 from routeguide.storage.sqlite.connection import DatabaseFile
 from routeguide.storage.sqlite.storage import open_sqlite
 from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
+from tests.support.live_feeds import given, texts
 from tests.support.wire import DEADLINE
 
 HERE, THERE = Point(0, 0), Point(0, 1)
@@ -66,23 +67,9 @@ def note(message: str, location: Point = HERE) -> RouteNote:
     return RouteNote(location, message)
 
 
-def texts(notes: Sequence[RouteNote]) -> list[str]:
-    return [each.message for each in notes]
-
-
 async def leave(store: Storage, *notes: RouteNote) -> None:
     for each in notes:
         await store.notes.post(each)
-
-
-async def given(feed: LiveFeed, number: int) -> list[str]:
-    """The next notes that are given out, as many as there should be."""
-    messages: list[str] = []
-    async with asyncio.timeout(DEADLINE):
-        while len(messages) < number:
-            await feed.ready()
-            messages += texts(feed.take())
-    return messages
 
 
 async def test_a_feed_hears_what_other_processes_store(open_pair: OpenPair) -> None:
