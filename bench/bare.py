@@ -13,15 +13,17 @@ from routeguide.server.interceptor import Handler
 from routeguide.settings import Settings
 
 
-class BareCall:
-    """Messages and nothing else."""
+class BareCall(AsyncIterator[bytes]):
+    """Messages and nothing else, read and written as `Call` does."""
 
-    def __init__(self, requests: AsyncIterator[bytes], context: Context) -> None:
+    def __init__(self, context: Context) -> None:
         self.context = context
-        self._requests = requests
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._requests
+    async def __anext__(self) -> bytes:
+        request: object = await self.context.read()
+        if not isinstance(request, bytes):  # but grpc.aio.EOF
+            raise StopAsyncIteration
+        return request
 
     async def write(self, response: bytes) -> None:
         await self.context.write(response)
@@ -34,8 +36,8 @@ class BareInterceptor:
         pass
 
     def around(self, method: Method) -> Handler:
-        async def handle(requests: AsyncIterator[bytes], context: Context) -> bytes | None:
-            return await method.behaviour(cast("Call", BareCall(requests, context)))
+        async def handle(_: object, context: Context) -> bytes | None:
+            return await method.behaviour(cast("Call", BareCall(context)))
 
         return handle
 

@@ -7,7 +7,7 @@ from bench.load import calls_per_second, generator
 from bench.processes import Server, bare, routeguide
 from bench.tables import markdown
 
-_ROUNDS = 9
+_ROUNDS = 25
 
 
 async def chain() -> str:

@@ -1,7 +1,6 @@
 """What a call knows of its client's time."""
 
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,12 +21,6 @@ class Context:
         return ()
 
 
-async def no_requests() -> AsyncIterator[bytes]:
-    nothing_sent: list[bytes] = []
-    for request in nothing_sent:
-        yield request
-
-
 async def nothing(_: Call) -> None:
     return None
 
@@ -40,7 +33,7 @@ async def test_clients_give_up_a_moment_before_the_deadline_that_the_server_was_
     left: float | None, lasted: float, is_nearly_late: bool
 ) -> None:
     context: Any = Context(left)
-    call = Call(Method("service", "Method", nothing, Shape.UNARY), no_requests(), context)
+    call = Call(Method("service", "Method", nothing, Shape.UNARY), context)
     call.started = time.monotonic() - lasted
 
     assert call.is_nearly_late is is_nearly_late

@@ -1,7 +1,6 @@
 """Since when a call waits for its client: what a stopping server tells quiet streams by."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
@@ -29,9 +28,8 @@ class Client:
     async def write(self, _: bytes) -> None:
         await self.room.wait()
 
-    async def sent(self) -> AsyncIterator[bytes]:
-        while True:
-            yield await self.requests.get()
+    async def read(self) -> bytes:
+        return await self.requests.get()
 
 
 async def turns() -> None:
@@ -48,7 +46,7 @@ async def client() -> Client:
 @pytest.fixture
 async def call(client: Client) -> Call:
     method = Method("service", "Method", _behave, Shape.STREAM)
-    return Call(method, client.sent(), cast("Context", cast("Any", client)))
+    return Call(method, cast("Context", cast("Any", client)))
 
 
 async def test_a_live_stream_waits_since_its_client_was_heard_of(call: Call, client: Client) -> None:

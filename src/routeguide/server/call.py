@@ -67,7 +67,6 @@ class Call(AsyncIterator[bytes]):
 
     __slots__ = (
         "_metadata",
-        "_requests",
         "_task",
         "_waits",
         "active_at",
@@ -81,7 +80,7 @@ class Call(AsyncIterator[bytes]):
         "waiting_since",
     )
 
-    def __init__(self, method: Method, requests: AsyncIterator[bytes], context: Context) -> None:
+    def __init__(self, method: Method, context: Context) -> None:
         self.method = method
         self.context = context
         self.received = 0
@@ -94,7 +93,6 @@ class Call(AsyncIterator[bytes]):
         """
         self._waits = 0
         self.ended_by: RouteGuideError | None = None
-        self._requests = requests
         self._task = asyncio.current_task()
         self._metadata = context.invocation_metadata() or ()
         self.request_id = self._find_request_id()
@@ -142,14 +140,16 @@ class Call(AsyncIterator[bytes]):
     async def __anext__(self) -> bytes:
         self._begin_to_wait()
         try:
-            request = await anext(self._requests)
-        except StopAsyncIteration:
-            # grpc ends the requests of a call that its client has cancelled, too, just before it cancels.
-            await asyncio.sleep(0)
-            raise
+            # Not from the iterator that grpc hands to the method: that is an async generator, and each one
+            # that is left before its end costs the event loop a task to close it.
+            request: object = await self.context.read()  # the stubs do not know of grpc.aio.EOF
         finally:
             self._waits -= 1
             self.waiting_since = time.monotonic() if self._waits else None
+        if not isinstance(request, bytes):
+            # So end the requests of a call that its client has cancelled, too, just before it is cancelled.
+            await asyncio.sleep(0)
+            raise StopAsyncIteration
         self.active_at = time.monotonic()
         self.received += 1
         return request
@@ -186,8 +186,8 @@ class Call(AsyncIterator[bytes]):
 
     def _find_request_id(self) -> str:
         for source in _REQUEST_ID_SOURCES:
-            given = _REQUEST_ID.match(self.header(source) or "")
-            if given:
+            value = self.header(source)
+            if value is not None and (given := _REQUEST_ID.match(value)):
                 return given[0]
         # Unique without asking the system for randomness each time.
         return f"{_PROCESS}-{next(_numbers):x}"
