@@ -12,6 +12,7 @@ from types import TracebackType
 from routeguide.domain.models import Feature
 from routeguide.errors import StorageClosed, StorageError
 from routeguide.storage.base import ImportResult
+from routeguide.storage.database import FeatureImporter
 from routeguide.storage.postgres import statements
 from routeguide.storage.postgres.connections import Connections
 
@@ -29,7 +30,7 @@ _ROOM_TO_SORT = "SET LOCAL work_mem = '64MB'"
 _StagedRow = tuple[int, int, int, bytes]
 
 
-class PostgresFeatureImporter:
+class PostgresFeatureImporter(FeatureImporter):
     """Imports, each in one transaction."""
 
     def __init__(self, connections: Connections) -> None:
@@ -38,7 +39,6 @@ class PostgresFeatureImporter:
         self._closed = False
 
     async def import_all(self, features: Iterable[Feature]) -> ImportResult:
-        """As `FeatureRepository.import_all` promises."""
         if self._closed:
             raise _closed()
         importing = _Import()

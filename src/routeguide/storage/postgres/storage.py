@@ -1,11 +1,11 @@
 """A store in a PostgreSQL database: how it is opened, and how it is closed."""
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
-from routeguide.storage.base import Retention, Storage
+from routeguide.storage.base import Retention
+from routeguide.storage.database import DatabaseStorage
 from routeguide.storage.live import LiveNotes
 from routeguide.storage.migrations import Migration, known_migrations
 from routeguide.storage.postgres import statements
@@ -18,7 +18,7 @@ from routeguide.storage.postgres.opening import Database
 from routeguide.storage.postgres.schema import prepare_schema
 
 
-class PostgresStorage(Storage):
+class PostgresStorage(DatabaseStorage):
     """Repositories that share a pool of connections."""
 
     features: PostgresFeatureRepository
@@ -31,17 +31,10 @@ class PostgresStorage(Storage):
         self.notes = notes
         self._exchange = exchange
         self._connections = connections
-        self._closing: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
         async with self._connections.connection() as connection:
             await connection.execute(statements.LOCK_SOMETHING)
-
-    async def close(self) -> None:
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close(), name="close PostgreSQL storage")
-        # Shielded, because a closer that is cancelled must not leave connections behind.
-        await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
         try:

@@ -14,6 +14,7 @@ from itertools import islice
 from routeguide.domain.models import Feature
 from routeguide.errors import StorageClosed, StorageError
 from routeguide.storage.base import ImportResult
+from routeguide.storage.database import FeatureImporter
 from routeguide.storage.sqlite import statements
 from routeguide.storage.sqlite.connection import SqliteConnection
 
@@ -23,7 +24,7 @@ _CHUNK = 1000
 _NOTHING = ImportResult(added=0, renamed=0, unchanged=0)
 
 
-class SqliteFeatureImporter:
+class SqliteFeatureImporter(FeatureImporter):
     """Imports through connections that `connect` opens, and closes each after its import."""
 
     def __init__(self, connect: Callable[[], Awaitable[SqliteConnection]]) -> None:
@@ -34,7 +35,6 @@ class SqliteFeatureImporter:
         self._closed = False
 
     async def import_all(self, features: Iterable[Feature]) -> ImportResult:
-        """As `FeatureRepository.import_all` promises."""
         async with self._connection() as connection:
             await connection.run(_begin)
             result = await _write_all(connection, features)
@@ -45,7 +45,6 @@ class SqliteFeatureImporter:
         return result
 
     async def close(self) -> None:
-        """Rolls back every import under way, which raises StorageClosed, and waits for its end."""
         self._closed = True
         for connection in tuple(self._open):
             await connection.close()

@@ -1,6 +1,5 @@
 """A store in one SQLite file: how its connections are opened, and how they are closed."""
 
-import asyncio
 import errno
 import os
 import time
@@ -9,7 +8,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
-from routeguide.storage.base import Retention, Storage
+from routeguide.storage.base import Retention
+from routeguide.storage.database import DatabaseStorage
 from routeguide.storage.migrations import Migration, known_migrations
 from routeguide.storage.sqlite.connection import DatabaseFile, SqliteConnection, Unit
 from routeguide.storage.sqlite.errors import at_opening
@@ -25,7 +25,7 @@ from routeguide.storage.sqlite.preparation import (
 )
 
 
-class SqliteStorage(Storage):
+class SqliteStorage(DatabaseStorage):
     """One connection writes, one looks up points, one lists rectangles; each has a thread."""
 
     features: SqliteFeatureRepository
@@ -44,17 +44,10 @@ class SqliteStorage(Storage):
         self._lookups = lookups
         self._writer = writer
         self._connections = connections
-        self._closing: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
         await self._lookups.run(read_something)
         await self._writer.run(take_write_lock)
-
-    async def close(self) -> None:
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close(), name="close SQLite storage")
-        # Shielded, because a closer that is cancelled must not leave threads behind.
-        await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
         async with self._connections:
