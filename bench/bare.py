@@ -14,7 +14,7 @@ from routeguide.settings import Settings
 
 
 class BareCall(AsyncIterator[bytes]):
-    """Messages and nothing else, read and written as `Call` does."""
+    """Messages and nothing else, read and written as `Call` does: that layer counts as the server's."""
 
     def __init__(self, context: Context) -> None:
         self.context = context

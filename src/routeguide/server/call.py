@@ -62,7 +62,8 @@ class Method:
 class Call(AsyncIterator[bytes]):
     """The requests of one call (iterate over it), its responses (`write`), and what is known of it.
 
-    Times are seconds on the monotonic clock.
+    One read at a time, and one write. A read that is cancelled may lose a request: whoever has to cancel
+    reads and go on takes `UnbrokenRequests`. Times are seconds on the monotonic clock.
     """
 
     __slots__ = (

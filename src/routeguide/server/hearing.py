@@ -14,8 +14,9 @@ _LONGEST_HEARING = 5.0
 class UnbrokenRequests(AsyncIterator[bytes]):
     """Requests of which none is lost when a read is cancelled: the next read goes on waiting for it.
 
-    grpc ends the requests of a call with the first read that is cancelled. One who reads and does something
-    else at a time, and then fails, would leave nothing to hear out. It costs a task for each request.
+    grpc loses the request that a cancelled read has waited for, and tells a read made before it came that
+    there are no more. One who reads and does something else at a time, and then fails, would leave nothing to
+    hear out. It costs a task for each request.
     """
 
     def __init__(self, requests: AsyncIterator[bytes]) -> None:

@@ -19,7 +19,7 @@ from routeguide.server.status import refusal_of, status_of
 from routeguide.server.supervisor import Supervisor
 
 Handler = Callable[[object, Context], Awaitable[bytes | None]]
-"""As grpc calls it. Of the iterator over the requests that comes first nobody has need: `Call` reads them."""
+"""As grpc calls it. Its first argument, grpc's iterator over the requests, is not used: `Call` reads them."""
 
 REQUEST_ID = "x-request-id"
 

@@ -37,14 +37,11 @@ class FeatureImporter(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Undoes imports under way, which raise StorageClosed, and waits for their end."""
+        """Undoes imports under way, which raise StorageClosed; one that commits may finish. Waits for all."""
 
 
 class DatabaseFeatures(FeatureRepository):
-    """Reads of features. Lookups wait for those before them, never for listings.
-
-    Each page of a listing is one statement: it sees one state of the table, and holds nothing until the next.
-    """
+    """Each page of a listing is one statement, so that nothing is held between two pages."""
 
     def __init__(self, importer: FeatureImporter, *, lookup_batch: int) -> None:
         """

@@ -1,4 +1,4 @@
-"""Features in PostgreSQL: the statements, each of which borrows a connection for itself."""
+"""Features in PostgreSQL: the statements, and how rows become features."""
 
 from array import array
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _LOOKUP_BATCH = 256
 
 
 class PostgresFeatureRepository(DatabaseFeatures):
-    """No connection is held between two pages of a listing."""
+    """Borrows a connection for each statement, and holds none between them."""
 
     def __init__(self, connections: Connections) -> None:
         super().__init__(PostgresFeatureImporter(connections), lookup_batch=_LOOKUP_BATCH)
