@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from structlog.testing import capture_logs
 
 from routeguide.cli import main
+from routeguide.server.app import serving
+from routeguide.settings import Settings
 from routeguide.storage.sqlite.second_writer import exposed_to_wal_reset
 
 
@@ -85,6 +88,22 @@ def test_none_warns_where_nobody_uses_the_file(
 ) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))
     assert said_by(command, database) == ""
+
+
+@pytest.mark.usefixtures("in_use")
+@pytest.mark.parametrize(("version", "cautions"), [((3, 51, 2), 1), ((3, 51, 3), 0)])
+async def test_a_second_server_logs_it(
+    database: Path, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int], cautions: int
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    settings = Settings(listen="localhost:0", storage_url=f"sqlite:///{database}", stop_grace=0)
+    with capture_logs() as entries:
+        async with serving(settings):
+            pass
+
+    said = [entry["caution"] for entry in entries if entry["log_level"] == "warning"]
+    assert len(said) == cautions
+    assert all(str(database) in caution for caution in said)
 
 
 @pytest.mark.usefixtures("in_use")

@@ -44,7 +44,7 @@ from routeguide.server.supervisor import Budgets, Supervisor
 from routeguide.service.route_guide import Limits, LiveLimits, RouteGuide
 from routeguide.service.seeding import seed
 from routeguide.settings import Settings
-from routeguide.storage import library_version, open_storage
+from routeguide.storage import library_version, open_storage, second_writer_caution
 from routeguide.storage.base import Retention, Storage
 
 SERVICE = route_guide_pb2.DESCRIPTOR.services_by_name["RouteGuide"].full_name
@@ -147,6 +147,8 @@ async def _start(server: grpc.aio.Server) -> None:
 @asynccontextmanager
 async def _open_store(settings: Settings) -> AsyncGenerator[Storage, None]:
     retention = Retention(settings.notes_per_location, settings.notes_total, settings.notes_max_age)
+    if caution := second_writer_caution(settings.storage_url):
+        _log.warning("database in use", caution=caution)
     async with open_storage(
         settings.storage_url,
         retention=retention,

@@ -88,7 +88,7 @@ def open_migrator(url: str, *, timeout: float, postgres: PostgresOptions = _POST
 
 
 def second_writer_caution(url: str) -> str | None:
-    """What to tell the operator before a command writes to the database at `url`; mostly nothing."""
+    """What to tell the operator before a process writes to the database at `url`; mostly nothing."""
     if not url.startswith(_SQLITE):
         return None
     from routeguide.storage.sqlite.second_writer import second_writer_caution  # noqa: PLC0415  # only where used

@@ -23,8 +23,9 @@ def second_writer_caution(database: Path) -> str | None:
     if not (_seems_in_use(database) and exposed_to_wal_reset(sqlite3.sqlite_version_info)):
         return None
     return (
-        f"Caution: another process seems to use {database}, and SQLite {sqlite3.sqlite_version} may damage"
-        f" a file that two write at the same moment; with this version stop the server first"
+        f"Caution: another process seems to use {database}, unless it was killed, and SQLite"
+        f" {sqlite3.sqlite_version} may damage a file that two write at the same moment; with this version"
+        " stop that process first"
     )
 
 
