@@ -43,6 +43,7 @@ async def test_a_server_that_is_not_there_is_not_healthy() -> None:
             {"ROUTEGUIDE_LISTEN": "localhost:0"},
             "a server that listens on localhost:0 takes any free port",
         ),
+        (["--target", "localhost"], {}, "Invalid value for '--target': localhost must be HOST:PORT"),
         (["--deadline", "soon"], {}, "Invalid value for '--deadline'"),
         (["--haste"], {}, "No such option '--haste'"),
     ],

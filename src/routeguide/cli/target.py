@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from routeguide.addresses import checked_address
 from routeguide.cli.token_file import token_for, token_option, tokens_explained
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ _WILDCARDS = {
     "::": "localhost",  # serves IPv4 as well; the name finds whichever this machine has
     "0.0.0.0": "127.0.0.1",  # noqa: S104  # compared with, not bound
 }
+
+_SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "vsock:", "xds:")
+"""What begins a target that gRPC has a resolver for. It takes any other for a name to look up, as a whole."""
 
 _TLS_OPTIONS = (
     click.option("--tls", is_flag=True, help="Speak TLS. Each of the next four means it as well."),
@@ -53,11 +57,7 @@ def server_options(function: Function) -> Function:
 
     With `--target` no settings are read.
     """
-    option = click.option(
-        "--target",
-        metavar="HOST:PORT",
-        help="The server to call.  [default: where the settings have it listen]",
-    )
+    option = _target_option("The server to call.  [default: where the settings have it listen]")
     return _with_options(token_option(function), option, _server)
 
 
@@ -66,19 +66,13 @@ def probed_server_options(function: Function) -> Function:
 
     That server's certificate file may hold what the server has not taken, and may never take.
     """
-    option = click.option(
-        "--target",
-        metavar="HOST:PORT",
-        help="The server to ask.  [default: where the settings have it listen]",
-    )
+    option = _target_option("The server to ask.  [default: where the settings have it listen]")
     return _with_options(function, option, partial(_server, own_tls=_shown_tls))
 
 
 def other_server_options(function: Function) -> Function:
     """The same for a command that by default needs no server; `server` is then None."""
-    option = click.option(
-        "--target", metavar="HOST:PORT", help="The server to call.  [default: one of its own]"
-    )
+    option = _target_option("The server to call.  [default: one of its own]")
     return _with_options(token_option(function), option, _other_server)
 
 
@@ -103,6 +97,20 @@ def target_of(listen: str) -> str:
         )
     host = _WILDCARDS.get(parts.hostname or "")
     return f"{host}:{parts.port}" if host else listen
+
+
+def _target_option(shown: str) -> Callable[[Any], Any]:
+    return click.option("--target", metavar="HOST:PORT", callback=_checked_target, help=shown)
+
+
+def _checked_target(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Refuses what gRPC would call somewhere else: without a port it calls 443, and too large a one it cuts."""
+    if not value or value.startswith(_SCHEMES):
+        return value
+    try:
+        return checked_address(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value} {error}") from None
 
 
 def _with_options(

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from routeguide.settings.addresses import checked_address
+from routeguide.addresses import checked_address
 from routeguide.settings.concern import Concern
 
 

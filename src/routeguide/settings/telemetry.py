@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from routeguide.settings.addresses import checked_address
+from routeguide.addresses import checked_address
 from routeguide.settings.concern import Concern
 from routeguide.settings.names import variable
 

@@ -1,4 +1,4 @@
-"""How the address of a listener is written."""
+"""How an address to listen on, or to call, is written."""
 
 from urllib.parse import urlsplit
 
