@@ -2,7 +2,6 @@
 
 import click
 import pytest
-
 from click.testing import CliRunner
 
 from routeguide.cli.target import Server, other_server_options, server_options, target_of

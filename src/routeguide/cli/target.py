@@ -104,7 +104,7 @@ def _target_option(shown: str) -> Callable[[Any], Any]:
 
 
 def _checked_target(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """Refuses what gRPC would call somewhere else: without a port it calls 443, and too large a one it cuts."""
+    """Refuses what gRPC would call somewhere else: without a port at 443, with too large a one at another."""
     if not value or value.startswith(_SCHEMES):
         return value
     try:
