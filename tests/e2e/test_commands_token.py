@@ -159,6 +159,8 @@ async def test_elsewhere_plain_text_is_refused(token_file: str, target: str) -> 
         (b"", "it holds no token"),
         (b" \n", "it holds no token"),
         (f"{TOKEN}\n{TOKEN}".encode(), "it holds more than one token"),
+        (b"sha256:" + b"0" * 64, "it holds a digest, which is for the server; show the token itself"),
+        (b"SHA256:0\nsha256:1", "it holds a digest, which is for the server; show the token itself"),
         ("sеcret".encode(), "it has characters that no token may have"),  # its е is Cyrillic
     ],
 )

@@ -55,6 +55,8 @@ def _token_in(path: str) -> str:
         raise SettingsError([f"{path}: it has characters that no token may have"]) from None
     if not token:
         raise SettingsError([f"{path}: it holds no token"])
+    if token.lower().startswith("sha256:"):
+        raise SettingsError([f"{path}: it holds a digest, which is for the server; show the token itself"])
     if not token.isprintable() or " " in token:
         raise SettingsError([f"{path}: it holds more than one token"])
     return token
