@@ -174,6 +174,11 @@ async def test_address_of_somebody_else_is_told(start_server: StartServer, addre
         ({"SEED_FEATURES": "missing.json"}, 1, ["missing.json"]),
         ({"STORAGE_URL": "sqlite:////proc/routeguide.db"}, 1, ["/proc"]),
         (
+            {"SEED_FEATURES": "sampel"},
+            2,
+            ["ROUTEGUIDE_SEED_FEATURES", "sample, none or a file that ends in .json, .geojson, .csv"],
+        ),
+        (
             {"STORAGE_URL": "mysql://x", "STOP_GRACE": "-1", "LISTENN": "x", "LISTEN": "nowhere"},
             2,
             [

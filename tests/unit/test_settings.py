@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from routeguide.errors import SettingsError
+from routeguide.formats.reading import Format
 from routeguide.settings import Settings, source_of
+from routeguide.settings.storage import SEED_EXTENSIONS
 
 
 @pytest.fixture
@@ -97,6 +99,21 @@ def test_good_storage_urls(url: str) -> None:
 def test_bad_storage_urls(url: str) -> None:
     with pytest.raises(SettingsError, match="ROUTEGUIDE_STORAGE_URL"):
         Settings.load({"storage_url": url})
+
+
+@pytest.mark.parametrize("source", ["sample", "none", "a.json", "/a/b.GeoJSON", "a.b.csv"])
+def test_good_seeds(source: str) -> None:
+    assert Settings.load({"seed_features": source}).seed_features == source
+
+
+@pytest.mark.parametrize("source", ["", "sampel", "Sample", "features.txt", ".json"])
+def test_bad_seeds(source: str) -> None:
+    with pytest.raises(SettingsError, match=r"ROUTEGUIDE_SEED_FEATURES: must be sample, none or a file"):
+        Settings.load({"seed_features": source})
+
+
+def test_every_format_can_be_a_seed() -> None:
+    assert set(SEED_EXTENSIONS) == {f".{each}" for each in Format}
 
 
 def test_misspelt_names_in_dotenv_are_told_too(dotenv: Path) -> None:

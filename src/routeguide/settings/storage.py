@@ -1,12 +1,16 @@
 """Where features and notes are kept, and how many of them."""
 
 import re
+from pathlib import PurePath
 
 from pydantic import Field, field_validator
 
 from routeguide.settings.concern import Concern
 
 _STORAGE_URL = re.compile(r"memory://|sqlite:///[^?#]+|postgresql://\S*")
+
+SEED_EXTENSIONS = (".json", ".geojson", ".csv")
+"""Of the files that a store can be seeded from: their formats, which are known on a floor above."""
 
 
 class StorageSettings(Concern):
@@ -28,7 +32,6 @@ class StorageSettings(Concern):
     )
     seed_features: str = Field(
         "sample",
-        min_length=1,
         description="Features for a store that has none: sample (the shipped 100), a file, or none.",
     )
     notes_per_location: int = Field(
@@ -52,6 +55,13 @@ class StorageSettings(Concern):
                 "must be memory://, sqlite:///relative/path, sqlite:////absolute/path"
                 " or postgresql://user@host:port/database"
             )
+        return value
+
+    @field_validator("seed_features")
+    @classmethod
+    def _seed_features_is_known(cls, value: str) -> str:
+        if value not in ("sample", "none") and PurePath(value).suffix.lower() not in SEED_EXTENSIONS:
+            raise ValueError(f"must be sample, none or a file that ends in {', '.join(SEED_EXTENSIONS)}")
         return value
 
     @property
