@@ -10,7 +10,7 @@ CREATE TABLE feature (
 );
 
 -- A double holds every coordinate exactly.
-CREATE INDEX feature_by_area ON feature USING spgist (point(longitude, latitude));
+CREATE INDEX feature_by_area ON feature USING gist (point(longitude, latitude));
 
 -- The order of storing over all locations. It tells which notes are the oldest, and where numbers begin.
 CREATE SEQUENCE note_order;

@@ -14,6 +14,9 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from routeguide.storage.postgres.options import PostgresOptions
 
+_ISOLATION = {"default_transaction_isolation": "read committed"}
+"""Whatever the role's is. Who has waited for a lock has to see what was committed meanwhile."""
+
 
 def connect_arguments(url: str, options: PostgresOptions) -> dict[str, Any]:
     """The arguments of `asyncpg.connect` for `url`, all but those of a pool."""
@@ -75,5 +78,5 @@ def _server_settings(options: PostgresOptions) -> dict[str, str]:
     A pooler shares sessions among clients and refuses parameters that it does not track, or gives up sharing;
     behind one the limits are the role's, or each transaction's.
     """
-    limits = {} if options.pooler else options.limits
-    return {"application_name": options.application_name} | limits
+    named = {"application_name": options.application_name}
+    return named if options.pooler else named | _ISOLATION | options.limits

@@ -26,6 +26,9 @@ from routeguide.storage.postgres.pool import Connection, Pool, connected_pool
 
 _DEFAULTS = PostgresOptions()
 
+_OUTDATED_PLAN = (asyncpg.UndefinedColumnError, asyncpg.DatatypeMismatchError)
+"""What a function fails with whose session keeps a plan from before a migration; a new session has none."""
+
 _RELEASE_TIMEOUT = 1.0
 """Seconds to take leave of a server in, when a connection to it is not to be used again."""
 
@@ -217,8 +220,9 @@ def _is_lost(connection: Connection) -> bool:
 
 
 def _begin(limits: Mapping[str, str]) -> str:
-    """One trip, however many there are."""
-    return ";".join(["BEGIN", *(f"SET LOCAL {name} = '{value}'" for name, value in limits.items())])
+    """One trip, however many there are. Behind a pooler the isolation is the role's, which may be another."""
+    settings = (f"SET LOCAL {name} = '{value}'" for name, value in limits.items())
+    return ";".join(["BEGIN ISOLATION LEVEL READ COMMITTED", *settings])
 
 
 def _limits_of(seconds: float) -> dict[str, str]:
@@ -229,6 +233,6 @@ def _limits_of(seconds: float) -> dict[str, str]:
 
 def _is_spoilt(error: Exception) -> bool:
     """Whether the connection may be unfit after `error`. Those of the caller's own leave it as it was."""
-    return isinstance(error, asyncpg.InterfaceError) or (
+    return isinstance(error, (asyncpg.InterfaceError, *_OUTDATED_PLAN)) or (
         isinstance(error, DRIVER_ERRORS) and is_environmental(error)
     )

@@ -23,8 +23,15 @@ async def connect(dsn: str, *, timeout: float, **arguments: Any) -> "asyncpg.Con
     share = timeout / (len(others) + 1)
     for each in others:
         with suppress(*_NEXT_MAY_DO):
-            return await asyncpg.connect(each, timeout=share, **arguments)
-    return await asyncpg.connect(last, timeout=share, **arguments)
+            return await _connect(each, timeout=share, **arguments)
+    return await _connect(last, timeout=share, **arguments)
+
+
+async def _connect(dsn: str, **arguments: Any) -> "asyncpg.Connection[asyncpg.Record]":
+    try:
+        return await asyncpg.connect(dsn, **arguments)
+    except OverflowError as error:  # the socket's word for a port that is none
+        raise ValueError(str(error)) from error
 
 
 def dsn_of_each_host(dsn: str) -> list[str]:
