@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
 from contextlib import suppress
@@ -24,7 +25,9 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--port", default=50051, help="Where clients connect; 0 takes a free one.")
+@click.option(
+    "--port", default=50051, type=click.IntRange(0, 65535), help="Where clients connect; 0 takes a free one."
+)
 @click.option(
     "--folder",
     default=Path(".alb"),
@@ -58,9 +61,31 @@ def main(port: int, folder: Path, idle_timeout: float, **health: Any) -> None:
         idle_timeout=idle_timeout,
     )
     try:
+        _refuse_taken(*parameters.listen)
         asyncio.run(_until_signalled(folder, parameters))
     except (RuntimeError, OSError) as error:
         raise click.ClickException(str(error)) from None
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Before anything is made or started; Envoy would tell it later, and in lines that are hard to read.
+
+    Raises RuntimeError: another process listens there, or this user may not.
+    """
+    with socket.socket() as probe:
+        # As Envoy does: a port in TIME_WAIT is free, one with a listener is not.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise RuntimeError(_taken(port, error)) from None
+
+
+def _taken(port: int, error: OSError) -> str:
+    return (
+        f"cannot listen on localhost:{port} ({error.strerror}): end what listens there, or choose"
+        ' another port; make alb ARGS="--port 0" takes a free one'
+    )
 
 
 async def _until_signalled(folder: Path, parameters: Parameters) -> None:

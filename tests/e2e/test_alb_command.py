@@ -6,8 +6,8 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -144,13 +144,31 @@ async def test_what_is_in_its_way_is_said(tmp_path: Path) -> None:
         assert "Not a directory" in await running.fails()
 
 
-async def test_a_second_balancer_does_not_take_the_port_of_the_first(tmp_path: Path) -> None:
+@contextmanager
+def taken_port() -> Iterator[int]:
+    """One with a listener that would share it."""
     with socket.socket() as first:
         first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as Envoy does by default
         first.bind(("127.0.0.1", 0))
         first.listen()
-        async with deployment(tmp_path / "alb", "--port", str(first.getsockname()[1])) as running:
-            assert "Envoy ended with exit code 1" in await running.fails()
+        yield first.getsockname()[1]
+
+
+async def test_a_port_that_is_taken_is_said_in_one_line_before_anything_is_made(tmp_path: Path) -> None:
+    with taken_port() as port:
+        async with deployment(tmp_path / "alb", "--port", str(port)) as running:
+            (line,) = (await running.fails()).splitlines()
+
+    assert line.startswith(f"Error: cannot listen on localhost:{port} (Address already in use): end what")
+    assert "choose another port" in line
+    assert not (tmp_path / "alb").exists()
+
+
+async def test_a_second_balancer_does_not_take_the_port_of_the_first(tmp_path: Path) -> None:
+    """Not even where it is taken between the look at it and Envoy's start."""
+    with taken_port() as port, pytest.raises(RuntimeError, match="Envoy ended with exit code 1"):
+        async with alb(tmp_path, listen=("127.0.0.1", port)):
+            pass
 
 
 async def test_calls_spread_evenly_over_both_tasks(tmp_path: Path) -> None:
