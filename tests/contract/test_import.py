@@ -103,6 +103,27 @@ async def test_imports_at_the_same_time_take_nothing_from_each_other(store: Stor
     assert sorted(each.location for each in await listed(store)) == [each.location for each in MANY]
 
 
+async def test_an_import_into_an_empty_store_is_one_as_any_other(store: Storage) -> None:
+    assert await store.features.import_all(MANY, into_empty=True) == ImportResult(added=2_500)
+    assert await listed(store) == MANY
+
+
+async def test_an_import_into_an_empty_store_leaves_one_with_features_as_it_is(store: Storage) -> None:
+    known = Feature("known", MANY[0].location)
+    await store.features.import_all([known])
+    assert await store.features.import_all(MANY, into_empty=True) == ImportResult()
+    assert await listed(store) == [known]
+    assert await store.features.import_all(MANY[1:]) == ImportResult(added=2_499)  # nothing is locked
+
+
+async def test_of_imports_into_an_empty_store_at_the_same_time_one_is_done(store: Storage) -> None:
+    """Each of them began while there was nothing."""
+    seeds = [[Feature(name, Point(number, each)) for each in range(100)] for number, name in enumerate("abc")]
+    results = await asyncio.gather(*(store.features.import_all(seed, into_empty=True) for seed in seeds))
+    assert sorted(result.added for result in results) == [0, 0, 100]
+    assert await listed(store) == seeds[[result.added for result in results].index(100)]
+
+
 @pytest.mark.parametrize("backend", DURABLE)
 async def test_features_outlive_the_process_that_imported_them(open_store: OpenStore) -> None:
     async with open_store() as first:

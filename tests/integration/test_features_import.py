@@ -76,6 +76,22 @@ async def test_a_store_with_features_does_not_even_look_at_the_seed(storage: Sto
     assert await seed(storage, "/nonexistent/features.json") == 0
 
 
+async def test_a_store_that_another_fills_once_it_was_found_empty_is_not_seeded(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = storage.features.count
+
+    async def counted_before_another_import() -> int:
+        counted = await count()
+        await storage.features.import_all([A])
+        return counted
+
+    monkeypatch.setattr(storage.features, "count", counted_before_another_import)
+
+    assert await seed(storage, "sample") == 0
+    assert await stored(storage) == [A]
+
+
 async def test_a_second_import_keeps_the_order_and_renames(storage: Storage, tmp_path: Path) -> None:
     renamed = Feature("new name", A.location)
 

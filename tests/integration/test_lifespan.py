@@ -208,6 +208,9 @@ async def test_empty_folder_becomes_a_store_with_the_sample(tmp_path: Path) -> N
     async with server_process(storage_url=f"sqlite:///{database}") as server:
         opened = next(entry for entry in server.log if entry["event"] == "storage open")
         assert (opened["features"], opened["seeded"]) == (100, 100)
+        seeding = next(entry for entry in server.log if entry["event"] == "seeding")
+        assert seeding["source"] == "sample"
+        assert server.log.index(seeding) < server.log.index(opened)
         assert opened["sqlite"] == sqlite3.sqlite_version
         serving = next(entry for entry in server.log if entry["event"] == "serving")
         assert serving["memory_limit_mb"] == memory_limit_mb()
@@ -218,6 +221,7 @@ async def test_empty_folder_becomes_a_store_with_the_sample(tmp_path: Path) -> N
     async with server_process(storage_url=f"sqlite:///{database}") as server:
         opened = next(entry for entry in server.log if entry["event"] == "storage open")
         assert (opened["features"], opened["seeded"]) == (100, 0)
+        assert "seeding" not in [entry["event"] for entry in server.log]
         async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
             stub = RouteGuideStub(channel)
             replies = await drained(stub.RouteChat(iter([note(1, 1, "new")]), timeout=DEADLINE))

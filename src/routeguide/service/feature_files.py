@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from functools import partial
 from io import FileIO
@@ -11,7 +11,7 @@ from os import SEEK_END
 from pathlib import Path
 from typing import BinaryIO, TextIO, TypeVar
 
-from routeguide.domain.models import Rectangle
+from routeguide.domain.models import Feature, Rectangle
 from routeguide.errors import FeatureFileError
 from routeguide.formats.problems import FirstProblem
 from routeguide.formats.reading import Format, format_of, read_features
@@ -21,6 +21,8 @@ from routeguide.storage.base import ImportResult, Storage
 
 Progress = Callable[[int, int], None]
 """Is told how many bytes have been read, and of how many."""
+
+_ImportAll = Callable[[Iterable[Feature]], Awaitable[ImportResult]]
 
 _STRETCH = 1000
 """Rows between two calls of Progress, and, where nothing is stored, before others get their turn."""
@@ -33,28 +35,42 @@ def _unheard(done: int, total: int) -> None:
 
 
 async def import_file(
-    storage: Storage, path: Path, kind: Format | None = None, *, progress: Progress = _unheard
+    storage: Storage,
+    path: Path,
+    kind: Format | None = None,
+    *,
+    into_empty: bool = False,
+    progress: Progress = _unheard,
 ) -> ImportResult:
     """Imports every feature of the file at `path`, or none. Without `kind` the extension tells the format.
+
+    `into_empty` is that of `FeatureRepository.import_all`.
 
     Raises:
         FeatureFileError: the file cannot be read or is at fault.
         StorageError: the store cannot take the features.
     """
     kind = kind or format_of(path)
+    import_all = partial(storage.features.import_all, into_empty=into_empty)
     with opened(path) as file:
-        return await import_stream(storage, file, kind, name=str(path), progress=progress)
+        return await _import_through(import_all, file, kind, str(path), progress)
 
 
 async def import_stream(
     storage: Storage, file: BinaryIO, kind: Format, *, name: str, progress: Progress = _unheard
 ) -> ImportResult:
     """Like `import_file`, from an open file that can seek and that messages call `name`."""
+    return await _import_through(storage.features.import_all, file, kind, name, progress)
+
+
+async def _import_through(
+    import_all: _ImportAll, file: BinaryIO, kind: Format, name: str, progress: Progress
+) -> ImportResult:
     size = _size(file)
     reader = read_features(file, kind, name=name)
     watch = partial(_watched, name=name, report=lambda: progress(file.tell(), size))
     try:
-        result = await storage.features.import_all(watch(reader.features()))
+        result = await import_all(watch(reader.features()))
     except FirstProblem:
         # The store has undone the import and is free for others while the rest is looked through.
         await _exhaust(watch(reader.rest()))

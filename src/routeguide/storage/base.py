@@ -33,9 +33,9 @@ class Retention:
 class ImportResult:
     """What an import did with each feature that it was given."""
 
-    added: int
-    renamed: int
-    unchanged: int
+    added: int = 0
+    renamed: int = 0
+    unchanged: int = 0
 
     @property
     def total(self) -> int:
@@ -67,13 +67,17 @@ class FeatureRepository(ABC):
         """How many features there are."""
 
     @abstractmethod
-    async def import_all(self, features: Iterable[Feature]) -> ImportResult:
+    async def import_all(self, features: Iterable[Feature], *, into_empty: bool = False) -> ImportResult:
         """Adds every feature, in order, or none: an exception from the iterable undoes everything.
 
         Idempotent by location: a feature at a location that already has one gives it its name and
         keeps its place in the order; within `features` the last one at a location wins. The
         iterable may be far larger than memory. Readers go on meanwhile: each call, and each page of a
         listing, sees all of it or nothing. A listing that is under way may go on with what was imported.
+
+        Args:
+            into_empty: does nothing where there are features once its turn has come, whoever imported them
+                meanwhile, and returns `ImportResult()`; `features` may then have been read or not.
         """
 
 

@@ -32,7 +32,7 @@ class FeatureImporter(ABC):
     """What a database needs an object of its own for: it may have to be undone in the middle."""
 
     @abstractmethod
-    async def import_all(self, features: Iterable[Feature]) -> ImportResult:
+    async def import_all(self, features: Iterable[Feature], *, into_empty: bool = False) -> ImportResult:
         """As `FeatureRepository.import_all` promises."""
 
     @abstractmethod
@@ -73,8 +73,8 @@ class DatabaseFeatures(FeatureRepository):
             async for page in pages:
                 yield page
 
-    async def import_all(self, features: Iterable[Feature]) -> ImportResult:
-        return await self._importer.import_all(features)
+    async def import_all(self, features: Iterable[Feature], *, into_empty: bool = False) -> ImportResult:
+        return await self._importer.import_all(features, into_empty=into_empty)
 
     async def close(self) -> None:
         """Refuses whoever waits; the connections belong to whoever opened them."""

@@ -83,9 +83,12 @@ class MemoryFeatureRepository(FeatureRepository):
         self._is_open.check()
         return len(self._by_location)
 
-    async def import_all(self, features: Iterable[Feature]) -> ImportResult:
+    async def import_all(self, features: Iterable[Feature], *, into_empty: bool = False) -> ImportResult:
         """Builds the new state beside the old and swaps it in."""
         async with self._importing:
+            self._is_open.check()
+            if into_empty and self._by_location:
+                return ImportResult()
             merged, result = await self._merge(features)
             self._is_open.check()
             in_order = tuple(merged.values())

@@ -55,9 +55,9 @@ class _TimedFeatures(FeatureRepository):
         with _timed(self._record, "features.count"):
             return await self._features.count()
 
-    async def import_all(self, features: Iterable[Feature]) -> ImportResult:
+    async def import_all(self, features: Iterable[Feature], *, into_empty: bool = False) -> ImportResult:
         with _timed(self._record, "features.import_all"):
-            return await self._features.import_all(features)
+            return await self._features.import_all(features, into_empty=into_empty)
 
 
 class _TimedNotes(NoteRepository):

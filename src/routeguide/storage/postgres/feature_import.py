@@ -38,14 +38,14 @@ class PostgresFeatureImporter(FeatureImporter):
         self._under_way: set[_Import] = set()
         self._closed = False
 
-    async def import_all(self, features: Iterable[Feature]) -> ImportResult:
+    async def import_all(self, features: Iterable[Feature], *, into_empty: bool = False) -> ImportResult:
         if self._closed:
             raise _closed()
         importing = _Import()
         self._under_way.add(importing)
         try:
             with importing:
-                return await self._import(_Source(features), importing)
+                return await self._import(_Source(features), importing, into_empty)
         finally:
             self._under_way.discard(importing)
 
@@ -54,21 +54,25 @@ class PostgresFeatureImporter(FeatureImporter):
         self._closed = True
         await asyncio.gather(*(importing.end() for importing in self._under_way))
 
-    async def _import(self, source: "_Source", importing: "_Import") -> ImportResult:
+    async def _import(self, source: "_Source", importing: "_Import", into_empty: bool) -> ImportResult:
         try:
-            return await self._stage_and_merge(source, importing)
+            return await self._stage_and_merge(source, importing, into_empty)
         except StorageError:
             if source.failure is None:
                 raise
         # A file that cannot be read fails as a connection does, with OSError; the store has not failed.
         raise source.failure
 
-    async def _stage_and_merge(self, source: "_Source", importing: "_Import") -> ImportResult:
+    async def _stage_and_merge(
+        self, source: "_Source", importing: "_Import", into_empty: bool
+    ) -> ImportResult:
         async with self._connections.transaction(timeout=_PATIENCE) as connection:
             await connection.execute(statements.STAGE_FEATURES)
             await connection.copy_records_to_table("staged_feature", records=_staged(source))
             await connection.execute(_ROOM_TO_SORT)
             await connection.execute(statements.TAKE_TURN_AT_IMPORTING)
+            if into_empty and await connection.fetchval(statements.LAST_FEATURE):
+                return ImportResult()
             (merged,) = await connection.fetch(statements.MERGE_FEATURES)
             await connection.execute(statements.UPDATE_STATISTICS)
             importing.commits = True

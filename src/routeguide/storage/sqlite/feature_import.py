@@ -21,8 +21,6 @@ from routeguide.storage.sqlite.connection import SqliteConnection
 _CHUNK = 1000
 """Features in one statement. Three parameters each; SQLite takes 32 766."""
 
-_NOTHING = ImportResult(added=0, renamed=0, unchanged=0)
-
 
 class SqliteFeatureImporter(FeatureImporter):
     """Imports through connections that `connect` opens, and closes each after its import."""
@@ -34,9 +32,11 @@ class SqliteFeatureImporter(FeatureImporter):
         """One for each import, set at its end."""
         self._closed = False
 
-    async def import_all(self, features: Iterable[Feature]) -> ImportResult:
+    async def import_all(self, features: Iterable[Feature], *, into_empty: bool = False) -> ImportResult:
         async with self._connection() as connection:
             await connection.run(_begin)
+            if into_empty and await connection.run(_last_id) > 0:
+                return ImportResult()
             result = await _write_all(connection, features)
             await connection.run(_commit)
             # The import is committed: a checkpoint that fails or finds readers is made up for later.
@@ -76,7 +76,7 @@ class SqliteFeatureImporter(FeatureImporter):
 
 async def _write_all(connection: SqliteConnection, features: Iterable[Feature]) -> ImportResult:
     """Writes chunk by chunk; while one is being written, the next one is read."""
-    result = _NOTHING
+    result = ImportResult()
     writing: asyncio.Task[ImportResult] | None = None
     try:
         for chunk in _chunks(features):
