@@ -119,7 +119,9 @@ async def test_too_many_calls_are_shed_and_health_is_not(
         ((("x-request-id", "mine"),), "mine"),
         ((("x-amzn-trace-id", "Root=1-67891233-abcdef"),), "Root=1-67891233-abcdef"),
         ((("x-amzn-trace-id", "Root=1-2-3"), ("x-request-id", "mine")), "mine"),
-        ((("x-request-id", "x" * 500),), "x" * 128),
+        ((("x-request-id", "x" * 256),), "x" * 256),
+        ((("x-request-id", "x" * 257), ("x-amzn-trace-id", "Root=1")), "Root=1"),
+        ((("x-request-id", '{"job": 1}'),), '{"job": 1}'),
         ((("x-request-id", ""), ("x-amzn-trace-id", "Root=1")), "Root=1"),
     ],
 )

@@ -18,8 +18,9 @@ Behaviour = Callable[["Call"], Awaitable[bytes | None]]
 """What a method does: it reads encoded requests, writes or returns encoded responses, raises our errors."""
 
 _REQUEST_ID_SOURCES = ("x-request-id", "x-amzn-trace-id")
-_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-"""What is sent back: grpc's core fails a call whose trailing metadata has other characters."""
+_REQUEST_ID = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?")
+"""What is taken for one and sent back: grpc's core fails a call whose trailing metadata has other characters.
+Of a longer one only a part could be, which may be that of another call, too."""
 _TRANSIT = 0.1
 """Seconds by which the ways of a call's beginning and of its cancellation may differ."""
 _PROCESS = uuid.uuid4().hex[:12]
@@ -188,7 +189,7 @@ class Call(AsyncIterator[bytes]):
     def _find_request_id(self) -> str:
         for source in _REQUEST_ID_SOURCES:
             value = self.header(source)
-            if value is not None and (given := _REQUEST_ID.match(value)):
-                return given[0]
+            if value is not None and _REQUEST_ID.fullmatch(value):
+                return value
         # Unique without asking the system for randomness each time.
         return f"{_PROCESS}-{next(_numbers):x}"
