@@ -63,9 +63,7 @@ async def migrate(connections: Connections, known: Sequence[Migration]) -> Seque
         # Asked only now: another process may have migrated meanwhile.
         due = pending(known, await applied_migrations(connection))
         if due:
-            await connection.execute(_CREATE_RECORDS)
-        for migration in due:
-            await _apply(connection, migration)
+            await _apply_all(connection, due)
     return due
 
 
@@ -81,6 +79,19 @@ async def applied_migrations(connection: Connection) -> Sequence[AppliedMigratio
     if [tuple(column) for column in columns] != _OUR_COLUMNS:
         raise StorageUnusable("another program has a table schema_migration there; name another database")
     return [AppliedMigration(*record) for record in await connection.fetch(_APPLIED)]
+
+
+async def _apply_all(connection: Connection, due: Sequence[Migration]) -> None:
+    try:
+        await connection.execute(_CREATE_RECORDS)
+        for migration in due:
+            await _apply(connection, migration)
+    except asyncpg.InsufficientPrivilegeError as error:
+        names = ", ".join(migration.name for migration in due)
+        raise StorageUnusable(
+            f"the user lacks the privilege to migrate ({names} pending, SQLSTATE {error.sqlstate});"
+            f" run `routeguide migrate` as a role that may create and alter tables"
+        ) from error
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:
