@@ -92,7 +92,7 @@ async def test_plain_text_is_refused_by_a_server_that_wants_tls(
 
 
 async def test_a_server_without_tls_is_refused_where_tls_is_wanted(postgres_cluster: Cluster) -> None:
-    with pytest.raises(StorageUnavailable, match="no connection can be made"):
+    with pytest.raises(StorageUnavailable, match="it does not speak TLS"):
         await Connections.open(
             postgres_cluster.url, timeout=DEADLINE, options=PostgresOptions(tls_mode="require")
         )

@@ -8,10 +8,14 @@ import ssl
 import asyncpg
 import pytest
 
-from routeguide.errors import StorageUnavailable, StorageUnusable
+from routeguide.errors import StorageError, StorageUnavailable, StorageUnusable
+from routeguide.storage.postgres.connections import Connections
 from routeguide.storage.postgres.errors import DriverError, at_opening, at_run_time
 
 WHERE = "postgresql://host/db"
+
+DEADLINE = 20.0
+"""Seconds for an operation that nothing holds up, on a busy machine."""
 
 
 @pytest.mark.parametrize(
@@ -22,6 +26,8 @@ WHERE = "postgresql://host/db"
         (socket.gaierror(socket.EAI_NONAME, "unknown"), "there is no such host"),
         (asyncpg.TargetServerAttributeNotMatched("standby"), "the database is read-only"),
         (asyncpg.CannotConnectNowError("starting"), "the database is starting or stopping (SQLSTATE 57P03)"),
+        (ConnectionError("the driver's own"), "it does not speak TLS, or hung up before it did"),
+        (ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)), "connection reset by peer"),
         (OSError("told in words alone"), "no connection can be made"),
     ],
 )
@@ -53,6 +59,30 @@ def test_what_may_pass(error: DriverError, reason: str) -> None:
 def test_what_has_to_be_mended(error: DriverError | ValueError, reason: str) -> None:
     told = at_opening(error, WHERE)
     assert (type(told), str(told)) == (StorageUnusable, f"{WHERE}: {reason}")
+
+
+async def opening_error(url: str) -> StorageError:
+    """What is told where the driver refuses `url` before it connects."""
+    with pytest.raises(StorageError) as raised:
+        await Connections.open(url, timeout=DEADLINE)
+    return raised.value
+
+
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+@pytest.mark.parametrize("home", ["/absent", "/dev/null"])
+async def test_nothing_to_verify_by(monkeypatch: pytest.MonkeyPatch, home: str, mode: str) -> None:
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.delenv("PGSSLROOTCERT", raising=False)
+    told = await opening_error(f"{WHERE}?sslmode={mode}")
+    assert (type(told), str(told)) == (
+        StorageUnusable,
+        f"{WHERE}: there is nothing to verify its certificate by; set ROUTEGUIDE_POSTGRES_TLS_CA_FILE",
+    )
+
+
+async def test_whatever_else_is_configured_wrongly() -> None:
+    told = await opening_error(f"{WHERE}?sslmode=perhaps")
+    assert str(told) == f"{WHERE}: the URL, or a variable such as PGUSER, says what cannot be"
 
 
 def test_a_client_is_told_nothing_of_the_driver() -> None:

@@ -1,11 +1,15 @@
 """Settings of PostgreSQL: what they refuse, what they hide, and how they reach the storage."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from routeguide.errors import SettingsError
 from routeguide.server.storage_options import postgres_options
 from routeguide.settings import Settings
 from routeguide.storage.postgres.options import PostgresOptions
+from tests.support.certificates import Certificates
 
 
 def test_both_have_the_same_defaults() -> None:
@@ -77,3 +81,42 @@ def test_times_that_forestall_each_other_are_told_together() -> None:
 )
 def test_times_that_are_unlimited_or_of_no_use_forestall_nothing(given: dict[str, object]) -> None:
     Settings.load(given)
+
+
+def files(authority: object, password: object) -> dict[str, object]:
+    return {
+        "postgres_tls_mode": "verify-full",
+        "postgres_tls_ca_file": str(authority),
+        "postgres_password_file": str(password),
+    }
+
+
+def test_files_that_cannot_be_read_are_told_together() -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.load(POSTGRES | files("/absent.pem", "/absent"))
+    assert raised.value.problems == (
+        "ROUTEGUIDE_POSTGRES_TLS_CA_FILE: /absent.pem: it cannot be read (No such file or directory)",
+        "ROUTEGUIDE_POSTGRES_PASSWORD_FILE: /absent: it cannot be read (No such file or directory)",
+    )
+
+
+def test_an_authority_is_a_certificate_and_a_password_is_no_pipe(tmp_path: Path) -> None:
+    authority, password = tmp_path / "ca.pem", tmp_path / "password"
+    authority.write_text("no certificate")
+    os.mkfifo(password)
+    with pytest.raises(SettingsError) as raised:
+        Settings.load(POSTGRES | files(authority, password))
+    assert raised.value.problems == (
+        f"ROUTEGUIDE_POSTGRES_TLS_CA_FILE: {authority}: it holds no certificate in PEM",
+        f"ROUTEGUIDE_POSTGRES_PASSWORD_FILE: {password}: it is no regular file",
+    )
+
+
+def test_files_that_can_be_used(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("secret")
+    Settings.load(POSTGRES | files(Certificates(tmp_path).ca_file, password))
+
+
+def test_files_of_postgresql_are_of_no_use_to_other_stores() -> None:
+    Settings.load({"storage_url": "memory://"} | files("/absent.pem", "/absent"))

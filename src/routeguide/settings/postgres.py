@@ -1,17 +1,20 @@
 """How a PostgreSQL database is used. Other stores do not look at these."""
 
+import ssl
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from routeguide.settings.concern import Concern
 from routeguide.settings.names import variable
+from routeguide.settings.storage import StorageSettings
 
 TlsMode = Literal["", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
 
-class PostgresSettings(Concern):
+class PostgresSettings(StorageSettings):
     """Times are in seconds. What is empty is left to the URL and to libpq's variables, such as PGSSLMODE."""
 
     postgres_pool_size: int = Field(
@@ -55,6 +58,42 @@ class PostgresSettings(Concern):
         if self.postgres_tls_ca_file and self.postgres_tls_mode not in _VERIFYING:
             authority, mode = variable("postgres_tls_ca_file"), variable("postgres_tls_mode")
             yield f"{authority}: certificates are not verified; set {mode} to {' or '.join(_VERIFYING)}"
+        if self.storage_url.startswith("postgresql://"):
+            yield from self._file_problems()
+
+    def _file_problems(self) -> Iterator[str]:
+        for field, obstacle_in in _FILES.items():
+            path = getattr(self, field)
+            if path and (obstacle := obstacle_in(Path(path))):
+                yield f"{variable(field)}: {path}: {obstacle}"
 
 
 _VERIFYING = ("verify-full", "verify-ca")
+
+
+def _obstacle_to_reading(path: Path) -> str | None:
+    """A pipe is not opened: it could be waited for without end."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "it is no regular file"
+        with path.open("rb"):
+            return None
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+
+
+def _obstacle_to_trusting(path: Path) -> str | None:
+    if obstacle := _obstacle_to_reading(path):
+        return obstacle
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        return "it holds no certificate in PEM"
+    return None
+
+
+_FILES = {
+    "postgres_tls_ca_file": _obstacle_to_trusting,
+    # Not what it holds: that changes under way, and a health check of the running server reads settings too.
+    "postgres_password_file": _obstacle_to_reading,
+}

@@ -105,12 +105,26 @@ def _may_pass(error: DriverError | ValueError) -> bool:
 
 
 def _reason_without_state(error: DriverError | ValueError) -> str:
+    if _has_no_authorities(error):
+        return "there is nothing to verify its certificate by; set ROUTEGUIDE_POSTGRES_TLS_CA_FILE"
+    if type(error) is ConnectionError:  # the driver's own; the system's are of subclasses
+        return "it does not speak TLS, or hung up before it did"
     for kind, reason in _WITHOUT_STATE:
         if isinstance(error, kind):
             return reason
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror.lower()}{f' ({error.filename})' if error.filename else ''}"
     return "no connection can be made"
+
+
+def _has_no_authorities(error: Exception) -> bool:
+    """Whether TLS is to be verified and no file of authorities is named, nor is there libpq's default one.
+
+    The driver has one type for whatever is configured wrongly; what tells this is that it came of looking for
+    the default file, whose absence is not told where a file is named.
+    """
+    missing = FileNotFoundError | NotADirectoryError | asyncpg.ClientConfigurationError  # the last: no home
+    return isinstance(error, asyncpg.ClientConfigurationError) and isinstance(error.__context__, missing)
 
 
 def is_environmental(error: DriverError) -> bool:
