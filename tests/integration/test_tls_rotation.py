@@ -164,6 +164,7 @@ def test_moved_link_is_noticed(tmp_path: Path) -> None:
     following.symlink_to("2")
     following.rename(current)
     tls.look()
+    tls.look()
 
     assert (tls.reloads, tls.reload_failures) == (1, 0)
 
@@ -172,6 +173,7 @@ def test_nothing_new_is_no_reload(made: Certificates) -> None:
     tls = ServerTls(Settings(**made.server_settings()))
 
     replace(made.server.certificate, made.server.certificate.read_bytes())
+    tls.look()
     tls.look()
 
     assert (tls.reloads, tls.reload_failures) == (0, 0)
@@ -188,7 +190,8 @@ Spoil = Callable[[Certificates], Any]
         (lambda made: replace(made.server.certificate, chain(made.leaf())), "does not belong"),
         (lambda made: made.server.write(made.leaf(not_after=now() - HOUR)), "expired on"),
         (lambda made: made.server.certificate.unlink(), "No such file"),
-        (lambda made: made.ca_file.write_bytes(b""), "so no client could connect"),
+        (lambda made: made.ca_file.write_bytes(b""), "holds no certificate"),
+        (lambda made: replace(made.ca_file, chain(made.leaf())), "so no client could connect"),
     ],
 )
 async def test_bad_replacement_keeps_the_old_one(
@@ -237,9 +240,41 @@ def test_pair_that_is_being_replaced_is_waited_for(made: Certificates) -> None:
         assert (tls.reloads, tls.reload_failures) == (0, 1)
         replace(made.server.key, leaf.private_key_pem.bytes())
         tls.look()
+        tls.look()
         assert (tls.reloads, tls.reload_failures) == (1, 1)
     assert [entry["event"] for entry in logs] == [NOT_RELOADED, "certificate reloaded"]
     assert "PRIVATE" not in str(logs)
+
+
+def test_chain_that_is_being_written_is_waited_for(made: Certificates) -> None:
+    """Its first certificate alone can be served, and clients would not find the way to their root."""
+    tls = ServerTls(Settings(**made.server_settings()))
+    leaf = made.authority.create_child_ca().issue_cert("localhost")
+    first, following = leaf.cert_chain_pems
+    made.server.key.write_bytes(leaf.private_key_pem.bytes())
+
+    with made.server.certificate.open("wb", buffering=0) as file:
+        for part in (first.bytes(), following.bytes()[:200], following.bytes()[200:]):
+            file.write(part)
+            tls.look()
+            assert (tls.reloads, tls.reload_failures) == (0, 0)
+    tls.look()
+
+    assert (tls.reloads, tls.reload_failures) == (1, 0)
+
+
+def test_authorities_that_are_being_written_are_waited_for(made: Certificates) -> None:
+    tls = ServerTls(Settings(**made.server_settings(mutual=True)))
+    other = trustme.CA().cert_pem.bytes()
+
+    with made.ca_file.open("ab", buffering=0) as file:
+        for part in (other, other[:200], other[200:]):
+            file.write(part)
+            tls.look()
+            assert (tls.reloads, tls.reload_failures) == (0, 0)
+    tls.look()
+
+    assert (tls.reloads, tls.reload_failures) == (1, 0)
 
 
 def test_certificate_becomes_valid(made: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,8 @@ def self_signed(
     *,
     names: tuple[x509.GeneralName, ...] = (x509.DNSName("localhost"),),
     common_name: str = "localhost",
+    not_after: datetime | None = None,
+    extensions: tuple[x509.ExtensionType, ...] = (),
 ) -> tuple[bytes, bytes]:
     """Certificate and key in PEM of a kind that trustme does not make."""
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
@@ -92,11 +94,12 @@ def self_signed(
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now() - HOUR)
-        .not_valid_after(now() + HOUR)
+        .not_valid_before(now() - 2 * HOUR)
+        .not_valid_after(not_after or now() + HOUR)
     )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    alternatives = (x509.SubjectAlternativeName(names),) if names else ()
+    for extension in (*alternatives, *extensions):
+        builder = builder.add_extension(extension, critical=False)
     hashed = isinstance(key, ec.EllipticCurvePrivateKey)
     certificate = builder.sign(key, hashes.SHA256() if hashed else None)
     return certificate.public_bytes(serialization.Encoding.PEM), private_pem(key)

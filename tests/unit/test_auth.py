@@ -16,6 +16,7 @@ from routeguide.server import auth
 from routeguide.server.auth import TokenAuthority
 
 OLD, NEW, GIVEN = "the-old-token-0001", "the-new-token-0002", "given-by-a-setting"
+VARIABLE = "ROUTEGUIDE_AUTH_TOKENS_FILE"
 DIGEST = "sha256:" + hashlib.sha256(NEW.encode()).hexdigest()
 
 
@@ -159,6 +160,35 @@ def test_nothing_new_is_not_logged(file: Path) -> None:
     assert not logs
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + OLD.encode(),
+        b"\xef\xbb\xbf# in use\r\n" + OLD.encode(),
+        f"# Jürgen\n{OLD}".encode(),
+        f"{OLD}\n  # Jürgen\x85\u2028\x0c".encode(),
+        f"# Jürgen\n{OLD}".encode("latin-1"),
+    ],
+)
+def test_comments_may_hold_anything_and_a_byte_order_mark_may_stand_first(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+
+    assert admitted(TokenAuthority("", str(file))) == {OLD}
+
+
+@pytest.mark.parametrize("token", ["seсret-with-a-cyrillic-letter".encode(), b"secret-in-latin-1-\xfc"])
+def test_entry_with_other_characters_is_told_by_its_line(file: Path, token: bytes) -> None:
+    file.write_bytes(b"# two\n\n" + OLD.encode() + b"\n" + OLD.encode() + b", " + token + b"\nshort\n")
+
+    with pytest.raises(SettingsError) as raised:
+        TokenAuthority("", str(file))
+
+    assert raised.value.problems == (
+        f"{VARIABLE}: {file}: line 4, entry 2 has characters that no bearer token may have",
+        f"{VARIABLE}: {file}: line 5, entry 1 has 5 characters; a token has 16 to 4096",
+    )
+
+
 PIPE = b"written by nobody"
 
 BAD: dict[str, bytes | None] = {
@@ -191,7 +221,7 @@ def test_bad_file_changes_nothing_and_is_warned_of_once(file: Path, content: byt
     assert admitted(authority) == {GIVEN, OLD}
     (warning,) = logs
     assert (warning["event"], warning["log_level"]) == ("tokens not reloaded", "warning")
-    assert "ROUTEGUIDE_AUTH_TOKENS_FILE" in warning["problem"]
+    assert VARIABLE in warning["problem"]
     assert "secret" not in str(warning)
 
     replaced(file, NEW)
@@ -203,6 +233,6 @@ def test_bad_file_changes_nothing_and_is_warned_of_once(file: Path, content: byt
 def test_bad_file_stops_the_start(file: Path, content: bytes | None) -> None:
     spoilt(file, content)
 
-    with pytest.raises(SettingsError, match="ROUTEGUIDE_AUTH_TOKENS_FILE") as raised:
+    with pytest.raises(SettingsError, match=VARIABLE) as raised:
         TokenAuthority(GIVEN, str(file))
     assert "secret" not in str(raised.value)

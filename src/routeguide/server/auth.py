@@ -96,12 +96,19 @@ class TokenAuthority:
 
 def _digests_of(file: NamedFile) -> tuple[bytes, ...]:
     """Raises SettingsError: it holds no tokens, or something else."""
-    try:
-        digests = digests_in(file.content.decode("ascii"))
-    except UnicodeDecodeError:
-        raise SettingsError([file.problem("it has characters that no bearer token may have")]) from None
-    except ValueError as error:
-        raise SettingsError([file.problem(str(error))]) from error
-    if not digests:
-        raise SettingsError([file.problem(file.obstacle or "it holds no tokens")])
-    return digests
+    digests, problems = list[bytes](), list[str]()
+    for number, line in enumerate(_text_of(file).split("\n"), start=1):
+        try:
+            digests += digests_in(line)
+        except ValueError as error:
+            problems.append(file.problem(f"line {number}, {error}"))
+    if not digests and not problems:
+        problems = [file.problem(file.obstacle or "it holds no tokens")]
+    if problems:
+        raise SettingsError(problems)
+    return tuple(digests)
+
+
+def _text_of(file: NamedFile) -> str:
+    """Comments may hold anything: what is not UTF-8 becomes a character that no token may have."""
+    return file.content.decode("utf-8-sig", errors="replace")

@@ -22,8 +22,9 @@ class ServerTls:
     """What the server shows to new connections; established ones keep what they began with.
 
     Files may be replaced one after the other, in place, by renaming or by a link that moves: what counts is
-    what they hold, and a key that does not belong to its certificate is waited for, not reported, until it
-    has been so at two looks. A replacement that cannot be served changes nothing and is told once.
+    what they hold, and that is judged only when two looks in a row have found the same, as somebody may be
+    writing them at the first: half a chain may look whole. A replacement that cannot be served changes
+    nothing and is told once.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -32,7 +33,8 @@ class ServerTls:
         self._files = read_files(settings)
         self._identity = load_identity(self._files)
         self._given = self._identity
-        self._rejected: tuple[NamedFile, ...] | None = None
+        self._seen: tuple[NamedFile, ...] | None = None
+        """What the last look found, where it was new."""
         self._told: tuple[NamedFile, ...] | None = None
         self.mode = "mtls" if settings.tls_client_ca_file else "tls"
         self.reloads = 0
@@ -54,12 +56,20 @@ class ServerTls:
         )
 
     def look(self) -> None:
-        """Takes what the files hold now, if that is new and can be served. To be called again and again, and
-        from a thread: it blocks, on files that may be on a network, and a key takes milliseconds to check."""
+        """Takes what the files hold now, if that is new, can be served and was there at the look before.
+
+        To be called again and again, and from a thread: it blocks, on files that may be on a network, and a
+        key takes milliseconds to check.
+        """
         files = read_files(self._settings)
         if files == self._files:
-            self._rejected = self._told = None
-            return
+            self._seen = self._told = None
+        elif files == self._seen:
+            self._judge(files)
+        else:
+            self._seen = files
+
+    def _judge(self, files: tuple[NamedFile, ...]) -> None:
         try:
             identity = load_identity(files)
         except SettingsError as error:
@@ -69,7 +79,7 @@ class ServerTls:
 
     def _take(self, files: tuple[NamedFile, ...], identity: Identity) -> None:
         self._files, self._identity = files, identity
-        self._rejected = self._told = None
+        self._seen = self._told = None
         self.reloads += 1
         _log.info(
             "certificate reloaded",
@@ -79,9 +89,8 @@ class ServerTls:
         )
 
     def _reject(self, files: tuple[NamedFile, ...], problems: Sequence[str]) -> None:
-        """Tells of `files` the second time that they are seen: at the first, somebody may be writing them."""
-        seen_before, self._rejected = files == self._rejected, files
-        if not seen_before or files == self._told:
+        """Tells of `files` once."""
+        if files == self._told:
             return
         self._told = files
         self.reload_failures += 1
