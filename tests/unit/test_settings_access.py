@@ -66,7 +66,7 @@ def test_bad_tokens_are_told_by_number_alone(
 
     assert "secret" not in str(raised.value)
     assert raised.value.__cause__ is None
-    assert raised.value.__suppress_context__
+    assert raised.value.__context__ is None
 
 
 @given(st.text(max_size=200))

@@ -36,10 +36,10 @@ def config(flags: Mapping[str, Any], check: bool, output: str) -> None:
 
 
 def _check(flags: Mapping[str, Any]) -> None:
-    from routeguide.server.credentials import load_credentials  # noqa: PLC0415  # only here
+    from routeguide.server.credentials import problems_of_files  # noqa: PLC0415  # only here
 
     try:
-        load_credentials(load_settings(flags))
+        load_settings(flags, look=problems_of_files)
     except SettingsError as error:
         raise Failed(*error.problems) from None
     click.echo("ok")

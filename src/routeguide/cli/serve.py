@@ -8,6 +8,7 @@ import click
 from routeguide.cli.settings_options import load_settings, settings_options
 from routeguide.observability import configure_logging
 from routeguide.server import app, runtime
+from routeguide.server.credentials import problems_of_files
 
 
 @click.command()
@@ -18,6 +19,6 @@ def serve(flags: Mapping[str, Any]) -> None:
     Every setting has a flag here, a variable with the prefix ROUTEGUIDE_, and a line in .env.example. A flag
     wins over a variable, a variable over .env in the working directory.
     """
-    settings = load_settings(flags)
+    settings = load_settings(flags, look=problems_of_files)
     configure_logging(settings.log_level, settings.log_format)
     runtime.run(lambda: app.serve(settings), settings=settings)

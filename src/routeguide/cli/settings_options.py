@@ -1,7 +1,7 @@
 """The flags of the settings, made from the settings themselves."""
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
@@ -33,14 +33,16 @@ def settings_options(*fields: str) -> Callable[[Function], Function]:
     return decorate
 
 
-def load_settings(flags: Mapping[str, Any]) -> Settings:
-    """The effective settings.
+def load_settings(
+    flags: Mapping[str, Any], *, look: Callable[[Settings], Sequence[str]] | None = None
+) -> Settings:
+    """The effective settings; `look` tells what is wrong with the files that they name.
 
     Raises:
         SettingsError: with every problem; one with a flag names the flag, not the variable.
     """
     try:
-        return Settings.load(flags)
+        return Settings.load(flags, look=look)
     except SettingsError as error:
         raise SettingsError([_naming_flag(problem, flags) for problem in error.problems]) from None
 

@@ -27,6 +27,18 @@ class Credentials:
     """None where anybody may call."""
 
 
+def problems_of_files(settings: Settings) -> list[str]:
+    """What is wrong with the files that `settings` name, whether or not they fit together. It blocks."""
+    problems = list[str]()
+    if settings.tls_cert_file or settings.tls_key_file or settings.tls_client_ca_file:
+        from routeguide.server import certificates  # noqa: PLC0415  # see _tls
+
+        problems += certificates.problems_of(certificates.read_files(settings))
+    with _gathered(problems):
+        _authority(settings)
+    return problems
+
+
 def load_credentials(settings: Settings) -> Credentials:
     """Reads and checks all files. It blocks.
 

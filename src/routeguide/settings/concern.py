@@ -9,7 +9,7 @@ class Concern(BaseModel):
     """Settings that belong together; `Settings` inherits from all of them."""
 
     def contradictions(self) -> Iterator[str]:
-        """A line, with the names of the variables, for each combination of valid values that cannot be had.
+        """A line for each combination of valid values that cannot be had, with the names of all variables.
 
         Those who override it yield from `super()` as well, so that every concern's lines are told at once.
         """

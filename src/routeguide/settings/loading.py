@@ -6,7 +6,8 @@ lists every setting; a test holds the two together.
 """
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,8 +48,16 @@ class Settings(
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, validate_default=True)
 
     @classmethod
-    def load(cls, flags: Mapping[str, Any] | None = None) -> Self:
+    def load(
+        cls, flags: Mapping[str, Any] | None = None, *, look: Callable[[Self], Sequence[str]] | None = None
+    ) -> Self:
         """The settings from `flags` (by field name), the environment and `.env`.
+
+        Args:
+            flags: values as text; they win.
+            look: tells the problems of what the settings name, such as files. It is asked as well where
+                settings are wrong: those at fault then have their defaults, and others may contradict
+                each other.
 
         Raises:
             SettingsError: with one line for every problem, unknown variables included.
@@ -57,17 +66,34 @@ class Settings(
         try:
             settings = cls(_env_file=DOTENV, **(flags or {}))
         except ValidationError as error:
-            problems += [line for each in error.errors() for line in _described(each)]
-            raise SettingsError(problems) from None
+            faults = {str(each["loc"][0]): _described(each) for each in error.errors() if each["loc"]}
+            settings = cls._with_defaults_for(faults, flags or {})
+            problems += [*faults.values(), *_concerning_none_of(faults, settings.contradictions())]
+        problems += look(settings) if look else ()
         if problems:
             raise SettingsError(problems)
         return settings
+
+    @classmethod
+    def _with_defaults_for(cls, faulty: Collection[str], flags: Mapping[str, Any]) -> Self:
+        defaults = {field: cls.model_fields[field].default for field in faulty}
+        values = _EachByItself(_env_file=DOTENV, **{**flags, **defaults})
+        return cls.model_construct(**dict(values))  # type: ignore[return-value]  # pydantic's plugin loses Self
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if problems := list(self.contradictions()):
             raise ValueError("\n".join(problems))
         return self
+
+
+class _EachByItself(Settings):
+    """Values that are valid one by one, whatever they say together."""
+
+    model_config = SettingsConfigDict(defer_build=True)  # only a start that fails needs it
+
+    def contradictions(self) -> Iterator[str]:
+        yield from ()
 
 
 def source_of(field: str, flags: Mapping[str, Any]) -> str:
@@ -88,12 +114,16 @@ def _dotenv_names() -> list[str]:
         raise SettingsError([f"{DOTENV}: it cannot be read ({error})"]) from error
 
 
-def _described(error: Any) -> list[str]:
-    """The lines for one of pydantic's errors, each of which begins with a variable's name."""
+def _concerning_none_of(faulty: Collection[str], contradictions: Iterator[str]) -> Iterator[str]:
+    """Without those that may be gone once a field of `faulty` is right: a contradiction names all of its."""
+    variables = set(map(variable, faulty))
+    return (line for line in contradictions if variables.isdisjoint(re.findall(r"\w+", line)))
+
+
+def _described(error: Any) -> str:
+    """One of pydantic's errors, as a line that begins with the variable's name."""
     message = str(error["msg"]).removeprefix("Value error, ")
-    if not error["loc"]:
-        return message.splitlines()
     field = str(error["loc"][0])
     if Settings.model_fields[field].annotation is SecretStr:
-        return [f"{variable(field)}: {message}"]
-    return [f"{variable(field)}: {message} (it is {masked(error['input'])!r})"]
+        return f"{variable(field)}: {message}"
+    return f"{variable(field)}: {message} (it is {masked(error['input'])!r})"
