@@ -15,6 +15,7 @@ from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
 from routeguide.server.app import serving
 from routeguide.settings import Settings
 from tests.conftest import CHANNEL_OPTIONS, OpenChannel
+from tests.support.collector import collecting
 from tests.support.server_process import server_process
 from tests.support.wire import DEADLINE, Stub, point
 
@@ -123,9 +124,32 @@ async def test_lost_collector_is_told_once_and_without_its_url() -> None:
             lost = await server.logged("collector lost")
             assert await server.stop() == 0
 
-    assert lost["signal"] == "metrics"
+    assert (lost["signal"], lost["reason"]) == ("metrics", "ConnectionRefusedError")
     assert [entry["event"] for entry in server.log].count("collector lost") == 1
     assert "/secret" not in json.dumps(server.log)
+
+
+async def test_collector_that_refuses_is_told_with_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")  # milliseconds between two batches of spans
+    async with (
+        collecting(status=401) as collector,
+        server_process(
+            storage_url="memory://",
+            stop_grace="0",
+            log_level="debug",
+            otlp_endpoint=collector.endpoint.replace("//", "//user:sesame@"),
+            otlp_interval="0.1",
+            traces="true",
+        ) as server,
+    ):
+        async with grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS) as channel:
+            stub: Stub = RouteGuideStub(channel)
+            await stub.GetFeature(point(1, 1), timeout=DEADLINE)
+        lost = [await server.logged("collector lost") for _ in ("metrics", "traces")]
+        assert await server.stop() == 0
+
+    assert {each["signal"]: each["reason"] for each in lost} == {"metrics": "HTTP 401", "traces": "HTTP 401"}
+    assert "sesame" not in json.dumps(server.log)
 
 
 def test_collector_is_found_again() -> None:

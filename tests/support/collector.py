@@ -19,8 +19,9 @@ from tests.support.wire import DEADLINE
 class Collector:
     """What has arrived, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, status: int) -> None:
         self.endpoint = ""
+        self.status = status
         self.spans: list[Span] = []
         self.exports: list[dict[str, Metric]] = []
         """The metrics of each export, by name."""
@@ -72,9 +73,9 @@ def attributes(pairs: Sequence[KeyValue]) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def collecting() -> AsyncGenerator[Collector, None]:
-    """A collector on a free port."""
-    collector = Collector()
+async def collecting(status: int = 200) -> AsyncGenerator[Collector, None]:
+    """A collector on a free port, which answers everything with `status`."""
+    collector = Collector(status)
     connections: set[asyncio.Task[None]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -112,7 +113,7 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
             body += event.data
         elif isinstance(event, h11.EndOfMessage):
             await collector.take(path, gzip.decompress(body) if compressed else body)
-            response = h11.Response(status_code=200, headers=[("content-length", "0")])
+            response = h11.Response(status_code=collector.status, headers=[("content-length", "0")])
             for part in (response, h11.EndOfMessage()):
                 writer.write(connection.send(part) or b"")
             await writer.drain()

@@ -29,14 +29,14 @@ class Reachability:
         self._signal = signal
         self._reached = True
 
-    def note(self, reached: bool) -> None:
-        """An export has ended; any thread may say so."""
+    def note(self, reached: bool, reason: str | None = None) -> None:
+        """An export has ended; any thread may say so. `reason` is why it failed, without the URL."""
         if reached != self._reached:
             self._reached = reached
             if reached:
                 _log.info("collector found again", signal=self._signal)
             else:
-                _log.warning("collector lost", signal=self._signal)
+                _log.warning("collector lost", signal=self._signal, reason=reason or "unknown")
 
 
 async def export_in_thread(export: Callable[[], object]) -> None:

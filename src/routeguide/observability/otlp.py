@@ -27,6 +27,7 @@ from routeguide import __version__
 from routeguide.observability.collector import EXPORT_DEADLINE, Reachability, export_in_thread, finish
 from routeguide.observability.instruments import Instrument, Kind
 from routeguide.observability.metrics import Histogram, Metrics, Series
+from routeguide.observability.session import ExportSession
 
 _log = structlog.get_logger(__name__)
 
@@ -43,12 +44,19 @@ async def exported_metrics(metrics: Metrics, endpoint: str, interval: float) -> 
 
     A collector that cannot be reached costs a line in the log, and at the end up to 2.5 seconds.
     """
-    exporter = OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=EXPORT_DEADLINE)
+    session = ExportSession()
+    url = f"{endpoint}/v1/metrics"
+    exporter = OTLPMetricExporter(endpoint=url, timeout=EXPORT_DEADLINE, session=session)
     who, reachability = resource(), Reachability("metrics")
 
     async def export() -> None:
         data = _data(await metrics.collect(), who, metrics.started)
-        await export_in_thread(lambda: reachability.note(exporter.export(data) is MetricExportResult.SUCCESS))
+
+        def send() -> None:
+            reached = exporter.export(data) is MetricExportResult.SUCCESS
+            reachability.note(reached, session.reason)
+
+        await export_in_thread(send)
 
     async def export_regularly() -> None:
         while True:

@@ -24,6 +24,7 @@ from routeguide.observability.collector import EXPORT_DEADLINE, Reachability, ex
 from routeguide.observability.instruments import CODE, ERROR, METHOD, SYSTEM, is_fault
 from routeguide.observability.otlp import resource
 from routeguide.observability.peers import peer_attributes
+from routeguide.observability.session import ExportSession
 
 _PROPAGATOR = CompositePropagator([AwsXRayPropagator(), TraceContextTextMapPropagator()])
 """The later one wins: W3C's header is the caller's own, X-Ray's may be the balancer's."""
@@ -67,7 +68,7 @@ async def exported_traces(endpoint: str, ratio: float) -> AsyncGenerator[CallTra
     Args:
         ratio: the share of calls that are traced where the caller has not decided it.
     """
-    exporter = _Exporter(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=EXPORT_DEADLINE))
+    exporter = _Exporter(f"{endpoint}/v1/traces")
     provider = TracerProvider(
         sampler=ParentBased(TraceIdRatioBased(ratio)), resource=resource(), shutdown_on_exit=False
     )
@@ -81,8 +82,9 @@ async def exported_traces(endpoint: str, ratio: float) -> AsyncGenerator[CallTra
 class _Exporter(SpanExporter):
     """Says whether the collector can be reached. It may be shut down twice: by who waits, and by the SDK."""
 
-    def __init__(self, exporter: OTLPSpanExporter) -> None:
-        self._exporter = exporter
+    def __init__(self, url: str) -> None:
+        self._session = ExportSession()
+        self._exporter = OTLPSpanExporter(endpoint=url, timeout=EXPORT_DEADLINE, session=self._session)
         self._reachability = Reachability("traces")
         self._is_open = True
 
@@ -90,7 +92,7 @@ class _Exporter(SpanExporter):
         if not self._is_open:
             return SpanExportResult.FAILURE
         result = self._exporter.export(spans)
-        self._reachability.note(result is SpanExportResult.SUCCESS)
+        self._reachability.note(result is SpanExportResult.SUCCESS, self._session.reason)
         return result
 
     def shutdown(self) -> None:
