@@ -1,5 +1,7 @@
 """How long a connection may stay."""
 
+import asyncio
+
 import pytest
 
 from routeguide.server.channel import channel_options
@@ -20,6 +22,14 @@ async def test_peer_that_accepts_nothing_is_hung_up_on_in_the_end(
     async with raw_client(server.port) as peer:
         peer.accept_nothing()
         peer.begin(path, [EVERYTHING if path.endswith("ListFeatures") else framed(b"")])
+        await peer.hung_up_on()
+
+
+async def test_peer_that_answers_no_ping_is_hung_up_on(start_server: StartServer) -> None:
+    """For its own timeout grpc's core would wait a minute."""
+    server = await start_server(keepalive_interval=1, keepalive_timeout=1)
+    async with raw_client(server.port) as peer, asyncio.timeout(20):
+        peer.begin("/grpc.health.v1.Health/Watch", [framed(b"")])
         await peer.hung_up_on()
 
 

@@ -49,6 +49,8 @@ def _keepalive(settings: Settings) -> Options:
     if settings.keepalive_interval:
         options.append(("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_interval)))
         options.append(("grpc.keepalive_timeout_ms", _milliseconds(settings.keepalive_timeout)))
+        # Without it the answer to any ping, these included, is waited for a minute.
+        options.append(("grpc.http2.ping_timeout_ms", _milliseconds(settings.keepalive_timeout)))
     return options
 
 
