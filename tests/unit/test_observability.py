@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from opentelemetry.propagators.aws import AwsXRayPropagator
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from routeguide.observability import configure_logging
 
@@ -64,6 +66,19 @@ def test_exporters_do_not_log_the_collectors_url(capsys: pytest.CaptureFixture[s
     configure_logging("debug", "json")
     for name in ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "urllib3.connectionpool"):
         logging.getLogger(name).error("https://collector.example/secret")
+
+    assert capsys.readouterr().err == ""
+
+
+def test_malformed_headers_of_traces_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("debug", "json")
+    headers = {
+        "traceparent": f"00-{'a' * 32}-{'b' * 16}-01",
+        "tracestate": "@words of a caller@=,,",
+        "x-amzn-trace-id": "words of a caller",
+    }
+    for propagator in (TraceContextTextMapPropagator(), AwsXRayPropagator()):
+        propagator.extract(headers)
 
     assert capsys.readouterr().err == ""
 

@@ -46,6 +46,9 @@ def configure_logging(level: str, log_format: str) -> None:
     # matters of that, observability.collector says.
     logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+    # And these a line for each call whose trace headers are malformed, with the caller's own words.
+    logging.getLogger("opentelemetry.propagators").setLevel(logging.CRITICAL)
+    logging.getLogger("opentelemetry.trace").setLevel(logging.CRITICAL)
 
 
 def _timestamp(console: bool) -> Processor:
