@@ -217,9 +217,30 @@ async def test_slow_and_many_clients_are_bounded(endpoint: int, monkeypatch: pyt
     waiting = [asyncio.create_task(answer(endpoint, b"GET /metrics HT")) for _ in range(16)]
     await conversations(len(waiting))
 
-    assert await answer(endpoint, REQUEST) == b""
+    assert b"200" in await answer(endpoint, REQUEST)
     assert await asyncio.gather(*waiting) == [b""] * 16
     assert b"200" in await answer(endpoint, REQUEST)
+
+
+async def test_those_who_have_asked_keep_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routeguide.observability.endpoint._paced", lambda render: render)
+    asked, may_answer = asyncio.Semaphore(0), asyncio.Event()
+
+    async def page(_: str) -> tuple[bytes, str]:
+        asked.release()
+        await may_answer.wait()
+        return b"", "text/plain"
+
+    async with metrics_endpoint("127.0.0.1", 0, page) as port, asyncio.timeout(DEADLINE):
+        waiting = [asyncio.create_task(answer(port, REQUEST)) for _ in range(16)]
+        for _ in waiting:
+            await asked.acquire()
+        refused = await answer(port, REQUEST)
+        may_answer.set()
+        answers = await asyncio.gather(*waiting)
+
+    assert refused == b""
+    assert all(b" 200 " in each for each in answers)
 
 
 async def test_open_connections_end_with_the_server(caplog: pytest.LogCaptureFixture) -> None:

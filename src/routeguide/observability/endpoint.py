@@ -2,7 +2,8 @@
 
 In the loop because there the values need no locks, and because what clients may cost is bounded there: one
 request a connection, five seconds until its answer has left (then the connection is cut), sixteen
-connections, five pages a second for all of them.
+connections (beyond them the one that has kept its request to itself for longest is cut), five pages a second
+for all of them.
 """
 
 import asyncio
@@ -32,17 +33,20 @@ async def metrics_endpoint(host: str, port: int, render: Render) -> AsyncGenerat
         OSError: nobody can listen there.
     """
     connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+    silent: dict[asyncio.Task[None], asyncio.StreamWriter] = {}  # those without a request yet, oldest first
     paced = _paced(render)
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a coroutine runs in a task; tells mypy so
-        connections[task] = writer
+        connections[task] = silent[task] = writer
+        if len(connections) > _MOST_CONNECTIONS:
+            silent.pop(next(iter(silent))).transport.abort()  # this very one, where all others have asked
         try:
-            if len(connections) <= _MOST_CONNECTIONS:
-                await _converse(reader, writer, paced)
+            await _converse(reader, writer, paced, lambda: silent.pop(task, None))
         finally:
             del connections[task]
+            silent.pop(task, None)
             writer.transport.abort()  # closing would wait for a client that does not read
 
     server = await asyncio.start_server(accept, host, port)
@@ -56,13 +60,16 @@ async def metrics_endpoint(host: str, port: int, render: Render) -> AsyncGenerat
         await server.wait_closed()
 
 
-async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, render: Render) -> None:
-    """One request and its answer. A client that speaks no HTTP, or slowly, is cut off."""
+async def _converse(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, render: Render, asked: Callable[[], object]
+) -> None:
+    """One request, which is told by `asked`, and its answer. What is no HTTP, or slow, is cut off."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MOST_HEADER_BYTES)
     try:
         async with asyncio.timeout(_DEADLINE):
             request = await _request(reader, connection)
-            if request is not None:
+            if request is not None and not writer.is_closing():
+                asked()
                 for part in await _answer(request, render):
                     writer.write(connection.send(part) or b"")
                 writer.close()
