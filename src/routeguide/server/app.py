@@ -6,10 +6,12 @@ handlers awaited → storage closed → last metrics sent.
 """
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from types import FrameType
 from urllib.parse import urlsplit
 
 import grpc
@@ -51,6 +53,9 @@ SERVICE = route_guide_pb2.DESCRIPTOR.services_by_name["RouteGuide"].full_name
 
 _PROBE_MARGIN = 1.0
 """Seconds that the store has, once it has waited for a lock, to say that it did so in vain."""
+
+_FIRST_OF_CONTAINER = 1
+"""The id of its process."""
 
 _log = structlog.get_logger(__name__)
 
@@ -219,17 +224,22 @@ def _methods(settings: Settings, storage: Storage, readiness: Readiness) -> list
 
 
 def _on_first_signal(begin_to_stop: Callable[[], object]) -> None:
-    """Calls `begin_to_stop` at the first signal; the next one has its default effect: it ends the process."""
+    """Calls `begin_to_stop` at the first signal; the next one ends the process at once."""
     loop = asyncio.get_running_loop()
 
     def act() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, _end_at_once if os.getpid() == _FIRST_OF_CONTAINER else signal.SIG_DFL)
         begin_to_stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, act)
+
+
+def _end_at_once(number: int, _: FrameType | None) -> None:
+    """What the default does to any process but a container's first, which the kernel spares."""
+    os._exit(128 + number)
 
 
 def _host(address: str) -> str:
