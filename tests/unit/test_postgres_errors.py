@@ -26,6 +26,15 @@ DEADLINE = 20.0
         (socket.gaierror(socket.EAI_NONAME, "unknown"), "there is no such host"),
         (asyncpg.TargetServerAttributeNotMatched("standby"), "the database is read-only"),
         (asyncpg.CannotConnectNowError("starting"), "the database is starting or stopping (SQLSTATE 57P03)"),
+        (
+            asyncpg.ObjectNotInPrerequisiteStateError("no"),
+            "the database accepts no connections at the moment (SQLSTATE 55000)",
+        ),
+        (
+            asyncpg.ProtocolViolationError("unsupported startup parameter"),
+            "it refuses how the session begins; behind a pooler set ROUTEGUIDE_POSTGRES_POOLER=true"
+            " (SQLSTATE 08P01)",
+        ),
         (ConnectionError("the driver's own"), "it does not speak TLS, or hung up before it did"),
         (ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)), "connection reset by peer"),
         (OSError("told in words alone"), "no connection can be made"),
@@ -52,6 +61,10 @@ def test_what_may_pass(error: DriverError, reason: str) -> None:
         (
             asyncpg.InsufficientPrivilegeError("no"),
             "the user lacks a privilege that the server needs (SQLSTATE 42501)",
+        ),
+        (
+            asyncpg.UndefinedObjectError("no"),
+            "a parameter of the URL or of PGOPTIONS is unknown to it, or has no such value (SQLSTATE 42704)",
         ),
         (asyncpg.UndefinedTableError("no"), "the database failed (SQLSTATE 42P01)"),
     ],

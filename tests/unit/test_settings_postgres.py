@@ -56,6 +56,15 @@ def test_an_authority_is_of_use_only_to_those_who_verify(mode: str) -> None:
     )
 
 
+def test_an_authority_is_of_use_where_the_url_or_the_environment_verifies(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = {"postgres_tls_ca_file": str(Certificates(tmp_path).ca_file)}
+    Settings.load(authority | {"storage_url": "postgresql://host/db?sslmode=verify-ca"})
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    Settings.load(authority | POSTGRES)
+
+
 POSTGRES = {"storage_url": "postgresql://host/db"}
 
 

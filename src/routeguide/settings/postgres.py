@@ -1,10 +1,12 @@
 """How a PostgreSQL database is used. Other stores do not look at these."""
 
+import os
 import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field
 
@@ -55,11 +57,16 @@ class PostgresSettings(StorageSettings):
 
     def contradictions(self) -> Iterator[str]:
         yield from super().contradictions()
-        if self.postgres_tls_ca_file and self.postgres_tls_mode not in _VERIFYING:
+        if self.postgres_tls_ca_file and self._effective_tls_mode() not in _VERIFYING:
             authority, mode = variable("postgres_tls_ca_file"), variable("postgres_tls_mode")
             yield f"{authority}: certificates are not verified; set {mode} to {' or '.join(_VERIFYING)}"
         if self.storage_url.startswith("postgresql://"):
             yield from self._file_problems()
+
+    def _effective_tls_mode(self) -> str:
+        """As the driver finds it: the setting, else the URL's, else libpq's variable."""
+        of_url = dict(parse_qsl(urlsplit(self.storage_url).query)).get("sslmode", "")
+        return self.postgres_tls_mode or of_url or os.environ.get("PGSSLMODE", "")
 
     def _file_problems(self) -> Iterator[str]:
         for field, obstacle_in in _FILES.items():

@@ -24,6 +24,7 @@ READ_ONLY = "25006"
 
 _TOO_MANY_CONNECTIONS = "53300"
 _DISK_FULL = "53100"
+_NO_CONNECTIONS_ALLOWED = "55000"
 
 _ENVIRONMENT = {
     "08",  # the connection broke
@@ -35,6 +36,7 @@ _ENVIRONMENT = {
     "42P05",  # a prepared statement is there already: a pooler again
     "42501",  # no privilege, until it is granted
     "53",  # the server lacks memory, room or connections
+    _NO_CONNECTIONS_ALLOWED,  # as while the database is moved or restored
     "55P03",  # a lock is held by somebody else
     "57",  # the statement took too long, or the server is shutting down or starting
     "58",  # the server's disk fails
@@ -43,10 +45,16 @@ _ENVIRONMENT = {
 }
 """SQLSTATEs, and classes of them, of what goes wrong around a correct statement."""
 
+_UNKNOWN_PARAMETER = "a parameter of the URL or of PGOPTIONS is unknown to it, or has no such value"
+
 _AT_OPENING = {
+    "08P01": "it refuses how the session begins; behind a pooler set ROUTEGUIDE_POSTGRES_POOLER=true",
+    "22023": _UNKNOWN_PARAMETER,
     "28": "the database refuses the user or the password",
     "3D": "there is no such database",
     "42501": "the user lacks a privilege that the server needs",
+    "42704": _UNKNOWN_PARAMETER,
+    _NO_CONNECTIONS_ALLOWED: "the database accepts no connections at the moment",
     READ_ONLY: "the database is read-only",
     "57P03": "the database is starting or stopping",
     _TOO_MANY_CONNECTIONS: "the database has as many connections as it takes",
@@ -101,7 +109,7 @@ def _may_pass(error: DriverError | ValueError) -> bool:
     if isinstance(error, ssl.SSLError | FileNotFoundError | PermissionError | ValueError):
         return False
     state = sqlstate_of(error)
-    return state is None or state[:2] in {"08", "53", "57"}
+    return state is None or state == _NO_CONNECTIONS_ALLOWED or state[:2] in {"08", "53", "57"}
 
 
 def _reason_without_state(error: DriverError | ValueError) -> str:
