@@ -11,7 +11,9 @@ import grpc
 import pytest
 
 from routeguide.pb.route_guide_pb2_grpc import RouteGuideStub
-from tests.conftest import CHANNEL_OPTIONS
+from routeguide.server.app import serving
+from routeguide.settings import Settings
+from tests.conftest import CHANNEL_OPTIONS, OpenChannel
 from tests.support.balancer import balanced
 from tests.support.conversation import conversation
 from tests.support.locks import locked
@@ -60,6 +62,23 @@ async def test_busy_stream_may_go_on_within_the_grace() -> None:
             await server.logged("draining")
             await asyncio.sleep(2)  # for longer than a stream may be quiet
         assert await server.exit_code() == 0
+
+
+async def test_calls_are_cut_off_when_the_grace_ends(
+    open_channel: OpenChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not once they are quiet, nor after the moment that last words have to go out; here both are long."""
+    monkeypatch.setattr("routeguide.server.supervisor._QUIET", 60.0)
+    monkeypatch.setattr("routeguide.server.drain._FLUSH", 60.0)
+    async with asyncio.timeout(20):
+        async with serving(Settings(listen="localhost:0", storage_url="memory://", stop_grace=0.1)) as server:
+            stub: Stub = RouteGuideStub(open_channel(server))
+            chat = stub.RouteChat(timeout=DEADLINE)
+            await chat.write(note(1, 1, "a"))
+            await chat.write(note(1, 1, "b"))
+            await next_note(chat)
+        error = await failure(chat.read())
+    assert error.details() == "the server is stopping; reconnect"
 
 
 async def test_peers_that_read_nothing_do_not_use_up_the_grace() -> None:

@@ -13,9 +13,8 @@ from routeguide.server.supervisor import Supervisor
 _FLUSH = 0.5
 """Seconds for what the last handlers have written to go out, where a peer is reading it."""
 
-_CLOSING = 2 * _FLUSH + 1.0
-"""Seconds in all for what is last written, of calls that ended by themselves and of those that were cut off,
-and for the process to end."""
+_CLOSING = _FLUSH + 1.5
+"""Seconds after the grace: for what is last written, and for the process to end."""
 
 _log = structlog.get_logger(__name__)
 
@@ -76,7 +75,7 @@ async def _stop(server: grpc.aio.Server, supervisor: Supervisor, grace: float) -
         await supervisor.finished(left)
         # Calls that grpc has accepted may only now begin. And with every handler done, it still waits for
         # peers that do not read; they must not use up the grace.
-        await asyncio.wait([stopping], timeout=_FLUSH)
+        await asyncio.wait([stopping], timeout=min(_FLUSH, max(0.0, end - time.monotonic())))
         if not supervisor.running:
             break
     cut_off = supervisor.cut_off()
