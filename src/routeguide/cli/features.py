@@ -85,7 +85,7 @@ def _counted(number: int) -> str:
 
 
 def _settings(flags: Mapping[str, Any]) -> Settings:
-    settings = load_settings(flags)
+    settings = load_settings(flags, look=Settings.postgres_file_problems)
     if settings.storage_url == "memory://":
         raise click.UsageError(
             "memory:// lives within one server; give that server ROUTEGUIDE_SEED_FEATURES=FILE instead,"

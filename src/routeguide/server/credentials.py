@@ -29,7 +29,7 @@ class Credentials:
 
 def problems_of_files(settings: Settings) -> list[str]:
     """What is wrong with the files that `settings` name, whether or not they fit together. It blocks."""
-    problems = list[str]()
+    problems = settings.postgres_file_problems()
     if settings.tls_cert_file or settings.tls_key_file or settings.tls_client_ca_file:
         from routeguide.server import certificates  # noqa: PLC0415  # see _tls
 

@@ -60,19 +60,22 @@ class PostgresSettings(StorageSettings):
         if self.postgres_tls_ca_file and self._effective_tls_mode() not in _VERIFYING:
             authority, mode = variable("postgres_tls_ca_file"), variable("postgres_tls_mode")
             yield f"{authority}: certificates are not verified; set {mode} to {' or '.join(_VERIFYING)}"
-        if self.storage_url.startswith("postgresql://"):
-            yield from self._file_problems()
 
     def _effective_tls_mode(self) -> str:
         """As the driver finds it: the setting, else the URL's, else libpq's variable."""
         of_url = dict(parse_qsl(urlsplit(self.storage_url).query)).get("sslmode", "")
         return self.postgres_tls_mode or of_url or os.environ.get("PGSSLMODE", "")
 
-    def _file_problems(self) -> Iterator[str]:
-        for field, obstacle_in in _FILES.items():
-            path = getattr(self, field)
-            if path and (obstacle := obstacle_in(Path(path))):
-                yield f"{variable(field)}: {path}: {obstacle}"
+    def postgres_file_problems(self) -> list[str]:
+        """What is wrong with the files, for whoever is about to use the database. It blocks.
+
+        Apart from the contradictions: a health check reads settings too, while a file is being replaced.
+        """
+        if not self.storage_url.startswith("postgresql://"):
+            return []
+        found = ((field, getattr(self, field), obstacle_in) for field, obstacle_in in _FILES.items())
+        looked = ((field, path, obstacle_in(Path(path))) for field, path, obstacle_in in found if path)
+        return [f"{variable(field)}: {path}: {obstacle}" for field, path, obstacle in looked if obstacle]
 
 
 _VERIFYING = ("verify-full", "verify-ca")
@@ -101,6 +104,5 @@ def _obstacle_to_trusting(path: Path) -> str | None:
 
 _FILES = {
     "postgres_tls_ca_file": _obstacle_to_trusting,
-    # Not what it holds: that changes under way, and a health check of the running server reads settings too.
-    "postgres_password_file": _obstacle_to_reading,
+    "postgres_password_file": _obstacle_to_reading,  # not what it holds, which changes under way
 }
