@@ -110,7 +110,7 @@ async def test_record_route_names_the_line_that_is_no_point(target: str) -> None
 async def test_a_refusal_is_told_in_the_server_s_words(start_server: StartServer) -> None:
     server = await start_server(max_stream_messages=1)
 
-    finished = await run("record-route", "0,0", "1,1", "--target", server.address)
+    finished = await run("record-route", "0,0", "0,0", "--target", server.address)
 
     assert (finished.code, finished.out) == (1, "")
     assert finished.err == "Error: points[1]: one stream may carry at most 1 (RESOURCE_EXHAUSTED)\n"

@@ -34,7 +34,7 @@ async def server(start_server: StartServer, made: Certificates) -> RunningServer
         (["get-feature", PLACE], TRAIL),
         (["list-features", "40.7838351,-74.6143763", "40.7838351,-74.6143763"], "Patriots Path"),
         (["record-route", PLACE, PLACE], "2 points, 2 of them on a feature"),
-        (["chat", "--at", "1,1"], ""),
+        (["chat", "--at", "0,0"], ""),
         (["healthcheck"], "SERVING"),
         (["demo"], "Berkshire Valley"),
     ],

@@ -68,7 +68,7 @@ async def test_other_clients_are_refused(
         (["get-feature", PLACE], TRAIL),
         (["list-features", PLACE, PLACE], TRAIL),
         (["record-route", PLACE, PLACE], "2 points, 2 of them on a feature"),
-        (["chat", "--at", "1,1"], ""),
+        (["chat", "--at", "0,0"], ""),
         (["demo"], TRAIL),
     ],
 )

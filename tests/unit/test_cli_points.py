@@ -51,6 +51,27 @@ def test_a_point_beyond_the_globe_is_refused_and_a_corner_is_not() -> None:
     assert parse_coordinates("999999999999,-999.0") == (9999999999990000000, -9990000000)
 
 
+@click.command(cls=PointsCommand)
+@click.argument("point", type=PointType())
+@click.argument("corners", type=CornerType(), nargs=-1)
+def echo(point: Point, corners: tuple[tuple[int, int], ...]) -> None:
+    click.echo(f"{point} {corners}")
+
+
+def test_whole_numbers_that_could_be_degrees_are_explained_once() -> None:
+    result = CliRunner().invoke(echo, ["40,-74", "41,-75", "-90,180"])
+
+    assert (result.exit_code, result.stdout) == (0, "40,-74 ((41, -75), (-90, 180))\n")
+    assert result.stderr == "40,-74 was read as degrees × 10⁷; degrees are written 40.0,-74.0\n"
+
+
+@pytest.mark.parametrize("text", ["0,0", "40.0,-74", "91,0", "0,-181", "409146138,-746188906"])
+def test_others_are_not(text: str) -> None:
+    result = CliRunner().invoke(echo, [text, text])
+
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("dashes", [[], ["--"]])
 def test_negative_points_are_no_options(dashes: list[str]) -> None:
     @click.command(cls=PointsCommand)
@@ -62,7 +83,7 @@ def test_negative_points_are_no_options(dashes: list[str]) -> None:
 
     result = CliRunner().invoke(command, ["--at", "-1,-2", *dashes, "-3,-4", "-.5,6"])
 
-    assert result.output == "-3,-4 (-5000000, 60000000) -1,-2\n"
+    assert result.stdout == "-3,-4 (-5000000, 60000000) -1,-2\n"
 
 
 def test_a_misspelt_option_is_told_as_such() -> None:

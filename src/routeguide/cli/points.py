@@ -19,6 +19,9 @@ GRAMMAR = (
 )
 """For the help of every command that takes points."""
 
+_EXPLAINED = f"{__name__}.explained"
+"""Under which a command notes that the difference has been explained: once is enough for a hundred points."""
+
 
 def parse_coordinates(text: str) -> tuple[int, int]:
     """Latitude and longitude in E7, which may lie beyond the globe.
@@ -46,7 +49,7 @@ class PointType(click.ParamType[Point]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Point:
         try:
-            return value if isinstance(value, Point) else parse_point(value)
+            return value if isinstance(value, Point) else Point(*_coordinates(value, ctx))
         except InvalidInput as error:
             self.fail(str(error), param, ctx)
 
@@ -60,7 +63,7 @@ class CornerType(click.ParamType[tuple[int, int]]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
         try:
-            return value if isinstance(value, tuple) else parse_coordinates(value)
+            return value if isinstance(value, tuple) else _coordinates(value, ctx)
         except InvalidInput as error:
             self.fail(str(error), param, ctx)
 
@@ -71,6 +74,19 @@ class PointsCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts a space, which the grammar of points allows, before what would pass for an option."""
         return super().parse_args(ctx, [f" {each}" if _NEGATIVE.match(each) else each for each in args])
+
+
+def _coordinates(text: str, context: click.Context | None) -> tuple[int, int]:
+    """Those of an argument. Whole numbers that could be degrees are E7 all the same, as stderr then says."""
+    latitude, longitude = parse_coordinates(text)
+    could_be_degrees = "." not in text and abs(latitude) <= 90 and abs(longitude) <= 180
+    if could_be_degrees and (latitude or longitude) and context and not context.meta.get(_EXPLAINED):
+        context.meta[_EXPLAINED] = True
+        click.echo(
+            f"{text.strip()} was read as degrees × 10⁷; degrees are written {latitude}.0,{longitude}.0",
+            err=True,
+        )
+    return latitude, longitude
 
 
 def _scaled(number: str, exponent: int) -> int:
