@@ -120,12 +120,17 @@ def test_bad_file_that_a_flag_names_is_told_by_the_flag(made: Certificates) -> N
         ({"tls_terminated": "maybe", "auth_tokens": TOKEN}, {"TLS_TERMINATED"}),
         ({"auth_tokens": "short", "auth_tokens_file": "t"}, {"AUTH_TOKENS", "AUTH_TOKENS_FILE"}),
         ({"otlp_endpoint": "x", "traces": "true"}, {"OTLP_ENDPOINT"}),
+        (
+            {"storage_url": "postgres://h/d?sslmode=verify-full", "postgres_tls_ca_file": "ca.pem"},
+            {"STORAGE_URL"},
+        ),
     ],
     ids=[
         "another field is at fault",
         "one of its fields is",
         "one with a longer name is not",
         "a missing one is",
+        "one that might have settled it is",
     ],
 )
 def test_contradictions_of_valid_values_alone(flags: Given, expected: set[str]) -> None:

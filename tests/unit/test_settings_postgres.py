@@ -52,7 +52,13 @@ def test_an_authority_is_of_use_only_to_those_who_verify(mode: str) -> None:
         Settings.load({"postgres_tls_ca_file": "ca.pem", "postgres_tls_mode": mode})
     assert raised.value.problems == (
         "ROUTEGUIDE_POSTGRES_TLS_CA_FILE: certificates are not verified;"
-        " set ROUTEGUIDE_POSTGRES_TLS_MODE to verify-full or verify-ca",
+        " set ROUTEGUIDE_POSTGRES_TLS_MODE to verify-full or verify-ca, or sslmode in ROUTEGUIDE_STORAGE_URL",
+    )
+
+
+def test_a_password_with_a_bracket_does_not_hide_the_mode() -> None:
+    Settings.load(
+        {"postgres_tls_ca_file": "ca.pem", "storage_url": "postgresql://u:p[s@h/d?sslmode=verify-full"}
     )
 
 

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from pydantic import Field
 
@@ -58,12 +58,16 @@ class PostgresSettings(StorageSettings):
     def contradictions(self) -> Iterator[str]:
         yield from super().contradictions()
         if self.postgres_tls_ca_file and self._effective_tls_mode() not in _VERIFYING:
-            authority, mode = variable("postgres_tls_ca_file"), variable("postgres_tls_mode")
-            yield f"{authority}: certificates are not verified; set {mode} to {' or '.join(_VERIFYING)}"
+            authority, mode, url = map(variable, ("postgres_tls_ca_file", "postgres_tls_mode", "storage_url"))
+            yield (
+                f"{authority}: certificates are not verified; set {mode} to {' or '.join(_VERIFYING)},"
+                f" or sslmode in {url}"
+            )
 
     def _effective_tls_mode(self) -> str:
         """As the driver finds it: the setting, else the URL's, else libpq's variable."""
-        of_url = dict(parse_qsl(urlsplit(self.storage_url).query)).get("sslmode", "")
+        _, _, query = self.storage_url.partition("?")  # urlsplit raises where a password has a bracket
+        of_url = dict(parse_qsl(query)).get("sslmode", "")
         return self.postgres_tls_mode or of_url or os.environ.get("PGSSLMODE", "")
 
     def postgres_file_problems(self) -> list[str]:
