@@ -96,8 +96,8 @@ class LiveChatOff(RouteGuideError):
 
     def __init__(self) -> None:
         super().__init__(
-            "live chat is off on this server:"
-            " set ROUTEGUIDE_LIVE_CHAT=true there, or call without routeguide-live in the metadata"
+            "live chat is off on this server: set ROUTEGUIDE_LIVE_CHAT=true there,"
+            " or chat without --live (in the metadata: without routeguide-live)"
         )
 
 

@@ -176,3 +176,4 @@ async def test_live_chat_that_the_server_does_not_have(address: str) -> None:
 
     assert (finished.code, finished.out) == (1, "")
     assert finished.err.startswith("Error: live chat is off on this server")
+    assert "chat without --live" in finished.err

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from routeguide.errors import SettingsError
 from routeguide.formats.reading import Format
@@ -50,6 +51,54 @@ def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         f"ROUTEGUIDE_{name}" for name in bad
     }
     assert "did you mean ROUTEGUIDE_STORAGE_URL?" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("reflection", "maybe", "must be true or false (it is 'maybe')"),
+        ("stop_grace", "soon", "must be a number (it is 'soon')"),
+        ("stop_grace", "nan", "must be at most 3600 (it is 'nan')"),
+        ("stop_grace", "-1", "must be at least 0 (it is '-1')"),
+        ("storage_timeout", "0", "must be more than 0 (it is '0')"),
+        ("max_note_bytes", "many", "must be a whole number (it is 'many')"),
+        ("notes_per_location", "10001", "must be at most 10000 (it is '10001')"),
+        ("postgres_application_name", "", "must not be empty (it is '')"),
+        ("postgres_application_name", "x" * 64, f"must have at most 63 characters (it is '{'x' * 64}')"),
+        ("postgres_application_name", "é", "must match ^[ -~]+$ (it is 'é')"),
+        ("log_level", "loud", "must be 'debug', 'info', 'warning' or 'error' (it is 'loud')"),
+    ],
+)
+def test_problems_are_told_in_words_for_operators(field: str, value: str, words: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.load({field: value})
+
+    assert raised.value.problems == (f"ROUTEGUIDE_{field.upper()}: {words}",)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [name for name, info in Settings.model_fields.items() if info.annotation not in (str, SecretStr)],
+)
+def test_no_setting_is_told_of_in_the_words_of_pydantic(field: str) -> None:
+    with pytest.raises(SettingsError, match=f"^ROUTEGUIDE_{field.upper()}: must "):
+        Settings.load({field: "-"})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("LISTENN", "LISTEN"), ("TOKENS", "AUTH_TOKENS"), ("loglevel", "LOG_LEVEL"), ("BOGUS", ""), ("X", "")],
+)
+def test_only_a_name_that_is_near_is_suggested(
+    monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(f"ROUTEGUIDE_{name}", "1")
+
+    with pytest.raises(SettingsError) as raised:
+        Settings.load()
+
+    hint = f"; did you mean ROUTEGUIDE_{meant}?" if meant else ""
+    assert raised.value.problems == (f"ROUTEGUIDE_{name}: there is no such setting{hint}",)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from routeguide.settings.storage import StorageSettings
 from routeguide.settings.telemetry import TelemetrySettings
 from routeguide.settings.times import Times
 from routeguide.settings.tls import TlsSettings
+from routeguide.settings.wording import worded
 
 DOTENV = Path(".env")
 
@@ -122,8 +123,7 @@ def _concerning_none_of(faulty: Collection[str], contradictions: Iterator[str]) 
 
 def _described(error: Any) -> str:
     """One of pydantic's errors, as a line that begins with the variable's name."""
-    message = str(error["msg"]).removeprefix("Value error, ")
     field = str(error["loc"][0])
     if Settings.model_fields[field].annotation is SecretStr:
-        return f"{variable(field)}: {message}"
-    return f"{variable(field)}: {message} (it is {masked(error['input'])!r})"
+        return f"{variable(field)}: {worded(error)}"
+    return f"{variable(field)}: {worded(error)} (it is {masked(error['input'])!r})"

@@ -6,6 +6,9 @@ from collections.abc import Collection, Iterable
 
 PREFIX = "ROUTEGUIDE_"
 
+_NEAR = 0.7
+"""How alike a misspelt name and the one that was meant are, less the prefix, which makes all names alike."""
+
 _INJECTED = re.compile(rf"{PREFIX}(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP)\w*)?)")
 """What Kubernetes and Docker links inject for services whose names begin with routeguide."""
 
@@ -18,10 +21,14 @@ def variable(field: str) -> str:
 def unknown(names: Iterable[str], fields: Collection[str]) -> list[str]:
     """A line for each of `names` with the prefix that is no setting: most often a misspelt one."""
     known = {variable(field) for field in fields}
-    problems = []
-    for name in sorted(names):
-        if name.upper().startswith(PREFIX) and name.upper() not in known and not _INJECTED.fullmatch(name):
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            problems.append(f"{name}: there is no such setting{hint}")
-    return problems
+    return [
+        f"{name}: there is no such setting{_hint(name, fields)}"
+        for name in sorted(names)
+        if name.upper().startswith(PREFIX) and name.upper() not in known and not _INJECTED.fullmatch(name)
+    ]
+
+
+def _hint(name: str, fields: Collection[str]) -> str:
+    rest = name.upper().removeprefix(PREFIX).lower()
+    near = difflib.get_close_matches(rest, fields, n=1, cutoff=_NEAR)
+    return f"; did you mean {variable(near[0])}?" if near else ""
