@@ -131,20 +131,17 @@ async def test_signal_while_it_starts(tmp_path: Path) -> None:
     features = tmp_path / "many.csv"
     rows = (f"{index},{index}," for index in range(300_000))
     features.write_text("\n".join(["latitude_e7,longitude_e7,name", *rows]))
-    database = tmp_path / "routeguide.db"
-    process = await start(storage_url=f"sqlite:///{database}", seed_features=str(features))
+    process = await start(storage_url=f"sqlite:///{tmp_path}/routeguide.db", seed_features=str(features))
     try:
         async with asyncio.timeout(DEADLINE):
-            while not database.exists():  # noqa: ASYNC110  # another process makes it
-                await asyncio.sleep(0.01)
-        process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(DEADLINE):
+            assert process.stderr is not None
+            assert json.loads(await process.stderr.readline())["event"] == "seeding"
+            process.send_signal(signal.SIGTERM)
             _, logged = await process.communicate()
     finally:
         await ended(process)
     assert process.returncode == 0
-    events = [json.loads(line)["event"] for line in logged.splitlines()]
-    assert events == ["stopped before it was ready"]
+    assert [json.loads(line)["event"] for line in logged.splitlines()] == ["stopped before it was ready"]
 
 
 async def test_half_taken_port_is_told(start_server: StartServer) -> None:
