@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from routeguide.errors import SettingsError
-from routeguide.server.storage_options import postgres_options
+from routeguide.server.storage_options import postgres_file_problems, postgres_options
 from routeguide.settings import Settings
 from routeguide.storage.postgres.options import PostgresOptions
 from tests.support.certificates import Certificates
@@ -108,7 +108,7 @@ def files(authority: object, password: object) -> dict[str, object]:
 
 def test_files_that_cannot_be_read_are_told_together() -> None:
     with pytest.raises(SettingsError) as raised:
-        Settings.load(POSTGRES | files("/absent.pem", "/absent"), look=Settings.postgres_file_problems)
+        Settings.load(POSTGRES | files("/absent.pem", "/absent"), look=postgres_file_problems)
     assert raised.value.problems == (
         "ROUTEGUIDE_POSTGRES_TLS_CA_FILE: /absent.pem: it cannot be read (No such file or directory)",
         "ROUTEGUIDE_POSTGRES_PASSWORD_FILE: /absent: it cannot be read (No such file or directory)",
@@ -120,10 +120,10 @@ def test_an_authority_is_a_certificate_and_a_password_is_no_pipe(tmp_path: Path)
     authority.write_text("no certificate")
     os.mkfifo(password)
     with pytest.raises(SettingsError) as raised:
-        Settings.load(POSTGRES | files(authority, password), look=Settings.postgres_file_problems)
+        Settings.load(POSTGRES | files(authority, password), look=postgres_file_problems)
     assert raised.value.problems == (
         f"ROUTEGUIDE_POSTGRES_TLS_CA_FILE: {authority}: it holds no certificate in PEM",
-        f"ROUTEGUIDE_POSTGRES_PASSWORD_FILE: {password}: it is no regular file",
+        f"ROUTEGUIDE_POSTGRES_PASSWORD_FILE: {password}: it cannot be read (it is no regular file)",
     )
 
 
@@ -134,9 +134,7 @@ def test_files_that_can_be_used(tmp_path: Path) -> None:
 
 
 def test_files_of_postgresql_are_of_no_use_to_other_stores() -> None:
-    Settings.load(
-        {"storage_url": "memory://"} | files("/absent.pem", "/absent"), look=Settings.postgres_file_problems
-    )
+    Settings.load({"storage_url": "memory://"} | files("/absent.pem", "/absent"), look=postgres_file_problems)
 
 
 def test_who_does_not_use_the_database_does_not_look_at_its_files() -> None:

@@ -16,7 +16,7 @@ from routeguide.cli.settings_options import Function, load_settings, settings_op
 from routeguide.cli.streams import binary_output
 from routeguide.errors import FeatureFileError, StorageUnusable
 from routeguide.formats.reading import Format, format_of
-from routeguide.server.storage_options import postgres_options
+from routeguide.server.storage_options import postgres_file_problems, postgres_options
 from routeguide.service import feature_files
 from routeguide.service.whole_file import FileExists
 from routeguide.settings import Settings
@@ -85,7 +85,7 @@ def _counted(number: int) -> str:
 
 
 def _settings(flags: Mapping[str, Any]) -> Settings:
-    settings = load_settings(flags, look=Settings.postgres_file_problems)
+    settings = load_settings(flags, look=postgres_file_problems)
     if settings.storage_url == "memory://":
         raise click.UsageError(
             "memory:// lives within one server; give that server ROUTEGUIDE_SEED_FEATURES=FILE instead,"

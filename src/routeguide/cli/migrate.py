@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from routeguide.cli.settings_options import load_settings, settings_options
-from routeguide.server.storage_options import postgres_options
-from routeguide.settings import Settings
+from routeguide.server.storage_options import postgres_file_problems, postgres_options
 from routeguide.storage import open_migrator, second_writer_caution
 from routeguide.storage.migrations import Migration, MigrationStatus, Migrator
 
@@ -19,7 +18,7 @@ from routeguide.storage.migrations import Migration, MigrationStatus, Migrator
 @click.option("--dry-run", is_flag=True, help="Show what would be applied; change nothing.")
 def migrate(flags: Mapping[str, Any], status: bool, dry_run: bool) -> None:
     """Apply the migrations that the database does not have yet, each of them wholly or not at all."""
-    settings = load_settings(flags, look=Settings.postgres_file_problems)
+    settings = load_settings(flags, look=postgres_file_problems)
     migrator = open_migrator(
         settings.storage_url, timeout=settings.storage_timeout, postgres=postgres_options(settings)
     )

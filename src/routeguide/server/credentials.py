@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from routeguide.errors import SettingsError
 from routeguide.server.auth import TokenAuthority
 from routeguide.server.background import in_background, look_again
+from routeguide.server.storage_options import postgres_file_problems
 from routeguide.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Credentials:
 
 def problems_of_files(settings: Settings) -> list[str]:
     """What is wrong with the files that `settings` name, whether or not they fit together. It blocks."""
-    problems = settings.postgres_file_problems()
+    problems = postgres_file_problems(settings)
     if settings.tls_cert_file or settings.tls_key_file or settings.tls_client_ca_file:
         from routeguide.server import certificates  # noqa: PLC0415  # see _tls
 

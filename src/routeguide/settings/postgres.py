@@ -1,10 +1,7 @@
 """How a PostgreSQL database is used. Other stores do not look at these."""
 
 import os
-import ssl
-import stat
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl
 
@@ -70,43 +67,5 @@ class PostgresSettings(StorageSettings):
         of_url = dict(parse_qsl(query)).get("sslmode", "")
         return self.postgres_tls_mode or of_url or os.environ.get("PGSSLMODE", "")
 
-    def postgres_file_problems(self) -> list[str]:
-        """What is wrong with the files, for whoever is about to use the database. It blocks.
-
-        Apart from the contradictions: a health check reads settings too, while a file is being replaced.
-        """
-        if not self.storage_url.startswith("postgresql://"):
-            return []
-        found = ((field, getattr(self, field), obstacle_in) for field, obstacle_in in _FILES.items())
-        looked = ((field, path, obstacle_in(Path(path))) for field, path, obstacle_in in found if path)
-        return [f"{variable(field)}: {path}: {obstacle}" for field, path, obstacle in looked if obstacle]
-
 
 _VERIFYING = ("verify-full", "verify-ca")
-
-
-def _obstacle_to_reading(path: Path) -> str | None:
-    """A pipe is not opened: it could be waited for without end."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return "it is no regular file"
-        with path.open("rb"):
-            return None
-    except OSError as error:
-        return f"it cannot be read ({error.strerror})"
-
-
-def _obstacle_to_trusting(path: Path) -> str | None:
-    if obstacle := _obstacle_to_reading(path):
-        return obstacle
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-    except ssl.SSLError:
-        return "it holds no certificate in PEM"
-    return None
-
-
-_FILES = {
-    "postgres_tls_ca_file": _obstacle_to_trusting,
-    "postgres_password_file": _obstacle_to_reading,  # not what it holds, which changes under way
-}
