@@ -105,10 +105,7 @@ async def test_nobody_loses_a_call_to_a_target_that_drains(tmp_path: Path) -> No
 
         assert noticed < 5, "the delay of the drain"
         assert set(load.ended) <= {"ok"} | DOCUMENTED, load.ended
-        assert (chats.ended.total(), chats.still_open) == (5, 5)
-        # Once in a dozen runs Envoy reset two of the five after the server had ended them; why is not known.
-        assert chats.ended[RECONNECT] >= 3, chats.ended
-        assert set(chats.ended) <= {RECONNECT, "INTERNAL"}
+        assert (chats.ended, chats.still_open) == ({RECONNECT: 5}, 5)
 
 
 async def test_a_target_that_is_killed_costs_what_it_had_and_what_comes_before_two_checks(

@@ -1,5 +1,6 @@
 """When calls are ended, told at chosen moments."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -101,3 +102,16 @@ def test_watch_ends_at_once() -> None:
     supervisor.look(0)
 
     assert isinstance(call.ended_by, Reconnect)
+
+
+async def test_nobody_who_works_is_waited_for() -> None:
+    supervisor = supervised(Running(Shape.STREAM, waiting_since=None))
+    async with asyncio.timeout(0.05):
+        await supervisor.last_farewell(within=60)
+
+
+@pytest.mark.parametrize(("within", "longest"), [(0.1, 1.0), (60.0, 5.0)])
+async def test_nobody_is_waited_for_without_end(within: float, longest: float) -> None:
+    supervisor = supervised(Running(Shape.STREAM, waiting_since=0))
+    async with asyncio.timeout(longest):
+        await supervisor.last_farewell(within)

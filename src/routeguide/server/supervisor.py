@@ -18,6 +18,8 @@ _TICK = 0.1
 _QUIET = 1.0
 """Seconds after which a stream that waits for its client counts as quiet once the server stops."""
 
+_FAREWELLS = _QUIET + 3 * _TICK
+"""Seconds within which a stream that waits when the server stops, and goes on waiting, has ended."""
 
 _FAREWELL = Reconnect("the server is stopping; reconnect")
 
@@ -86,6 +88,21 @@ class Supervisor:
         """
         self._stopping = True
 
+    async def last_farewell(self, within: float) -> None:
+        """Returns when all who wait have been told to go and have heard it, `within` seconds later at most.
+
+        Connections must be open until then. Once a GOAWAY has gone out, grpc closes one with its last stream,
+        and a peer that is just writing finds it closed before it has read how others ended: Envoy then
+        resets these, without a word of why.
+        """
+        if not any(map(_is_to_go, self.running)):
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(within, _FAREWELLS)):
+                while any(map(_is_to_go, self.running)):  # noqa: ASYNC110  # what ends them looks as often
+                    await asyncio.sleep(_TICK)
+                await asyncio.sleep(_TICK)  # for the last ones' statuses to be read
+
     def cut_off(self) -> int:
         """Ends every call that is still running, and says how many these are."""
         for call in tuple(self.running):
@@ -106,3 +123,8 @@ class Supervisor:
             return None
         quiet = call.waiting_since is not None and now - call.waiting_since > _QUIET
         return _FAREWELL if quiet or call.method.shape is Shape.WATCH else None
+
+
+def _is_to_go(call: Call) -> bool:
+    """Whether it has been ended, or may be soon because its client says nothing."""
+    return call.ended_by is not None or call.waiting_since is not None or call.method.shape is Shape.WATCH
