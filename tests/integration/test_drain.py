@@ -52,19 +52,6 @@ async def test_quiet_stream_is_told_to_reconnect_and_does_not_use_up_the_grace()
         assert time.monotonic() - started < PROMPTLY
 
 
-async def test_quiet_stream_hears_of_its_end_before_the_connection_s() -> None:
-    """h2 takes nothing more from a connection once a GOAWAY has come."""
-    async with server_process(storage_url="memory://") as server, raw_client(server.port) as client:
-        chat = client.begin("/routeguide.RouteGuide/RouteChat", [framed(b"")], end=False)
-        assert (await client.call("/routeguide.RouteGuide/GetFeature", [framed(b"")])).status == 0
-        stopped = asyncio.create_task(server.stop())
-        async with asyncio.timeout(DEADLINE):
-            response = await client.ended(chat)
-        assert response.status == grpc.StatusCode.UNAVAILABLE.value[0]
-        assert response.headers["grpc-message"] == "the server is stopping; reconnect"
-        assert await stopped == 0
-
-
 async def test_busy_stream_may_go_on_within_the_grace() -> None:
     async with server_process(storage_url="memory://", stop_grace=LONG_GRACE) as server:
         async with (

@@ -1,6 +1,5 @@
 """When calls are ended, told at chosen moments."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -17,8 +16,16 @@ async def nothing(_: Call) -> None:
 class Running:
     """A call as its supervisor sees it, begun at 0."""
 
-    def __init__(self, shape: Shape, *, waiting_since: float | None = None, active_at: float = 0.0) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        *,
+        waiting_since: float | None = None,
+        active_at: float = 0.0,
+        peer: str = "ipv4:127.0.0.1:1",
+    ) -> None:
         self.method = Method("service", "Method", nothing, shape)
+        self.peer = peer
         self.started = 0.0
         self.active_at = active_at
         self.waiting_since = waiting_since
@@ -28,11 +35,21 @@ class Running:
         self.ended_by = error
 
 
-def supervised(call: Running, budgets: Budgets | None = None) -> Supervisor:
+def supervised(*calls: Running, budgets: Budgets | None = None) -> Supervisor:
     supervisor = Supervisor(budgets or Budgets())
-    entered: Any = call
-    supervisor.enter(entered)
+    entered: Any
+    for entered in calls:
+        supervisor.enter(entered)
     return supervisor
+
+
+def leave(supervisor: Supervisor, calls: list[Running]) -> list[Running]:
+    """Those that have been ended go; the others."""
+    gone: Any
+    for gone in calls:
+        if gone.ended_by is not None:
+            supervisor.leave(gone)
+    return [call for call in calls if call.ended_by is None]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +64,7 @@ def test_budgets(
     shape: Shape, budgets: Budgets, kept: float, exceeded: float, error: type[RouteGuideError]
 ) -> None:
     call = Running(shape, active_at=10)
-    supervisor = supervised(call, budgets)
+    supervisor = supervised(call, budgets=budgets)
 
     supervisor.look(kept)
     assert call.ended_by is None
@@ -104,14 +121,46 @@ def test_watch_ends_at_once() -> None:
     assert isinstance(call.ended_by, Reconnect)
 
 
-async def test_nobody_who_works_is_waited_for() -> None:
-    supervisor = supervised(Running(Shape.STREAM, waiting_since=None))
-    async with asyncio.timeout(0.05):
-        await supervisor.last_farewell(within=60)
+def test_last_of_a_connection_ends_when_the_others_have() -> None:
+    calls = [
+        Running(Shape.STREAM, waiting_since=0),
+        Running(Shape.WATCH),
+        Running(Shape.STREAM, waiting_since=0),
+    ]
+    supervisor = supervised(*calls)
+    supervisor.stop()
+
+    supervisor.look(10)
+    left = leave(supervisor, calls)
+    assert len(left) == 1
+    supervisor.look(10.1)
+    assert leave(supervisor, left) == []
 
 
-@pytest.mark.parametrize(("within", "longest"), [(0.1, 1.0), (60.0, 5.0)])
-async def test_nobody_is_waited_for_without_end(within: float, longest: float) -> None:
-    supervisor = supervised(Running(Shape.STREAM, waiting_since=0))
-    async with asyncio.timeout(longest):
-        await supervisor.last_farewell(within)
+def test_last_of_a_connection_that_works_lets_the_others_end() -> None:
+    quiet = [Running(Shape.STREAM, waiting_since=0) for _ in range(2)]
+    supervisor = supervised(Running(Shape.STREAM), *quiet)
+    supervisor.stop()
+
+    supervisor.look(10)
+    assert leave(supervisor, quiet) == []
+
+
+def test_only_call_of_each_connection_ends_at_once() -> None:
+    calls = [Running(Shape.STREAM, waiting_since=0, peer=f"ipv4:127.0.0.1:{port}") for port in (1, 2)]
+    supervisor = supervised(*calls)
+    supervisor.stop()
+
+    supervisor.look(10)
+    assert leave(supervisor, calls) == []
+
+
+def test_who_is_cut_off_goes_whatever_it_does_and_in_the_same_order() -> None:
+    calls = [Running(Shape.STREAM), Running(Shape.UNARY)]
+    supervisor = supervised(*calls)
+
+    assert supervisor.cut_off() == 2
+    left = leave(supervisor, calls)
+    assert len(left) == 1
+    supervisor.look(10)
+    assert leave(supervisor, left) == []

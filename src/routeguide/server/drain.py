@@ -61,16 +61,14 @@ async def drain(
     _log.info("draining", delay=timing.delay, grace=timing.grace, calls=supervisor.load)
     await asyncio.sleep(timing.delay)
     readiness.become(State.STOPPING)
-    end = time.monotonic() + timing.grace
     supervisor.stop()
-    await supervisor.last_farewell(within=timing.grace)
-    cut_off = await _stop(server, supervisor, end)
+    cut_off = await _stop(server, supervisor, timing.grace)
     _log.info("stopped", seconds=round(time.monotonic() - started, 3), cut_off=cut_off)
 
 
-async def _stop(server: grpc.aio.Server, supervisor: Supervisor, end: float) -> int:
-    """Closes the listener, sees the calls out until `end`, and returns how many had to be cut off."""
-    grace = max(0.0, end - time.monotonic())
+async def _stop(server: grpc.aio.Server, supervisor: Supervisor, grace: float) -> int:
+    """Closes the listener, sees the calls out, and returns how many had to be cut off."""
+    end = time.monotonic() + grace
     # grpc's own grace is longer: it would cancel without a word, where ours are told why.
     stopping = asyncio.create_task(server.stop(grace + 2 * _FLUSH))
     while not stopping.done() and (left := end - time.monotonic()) > 0:

@@ -6,6 +6,7 @@ second: budgets are kept to within a tick.
 
 import asyncio
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,9 +18,6 @@ _TICK = 0.1
 
 _QUIET = 1.0
 """Seconds after which a stream that waits for its client counts as quiet once the server stops."""
-
-_FAREWELLS = _QUIET + 3 * _TICK
-"""Seconds within which a stream that waits when the server stops, and goes on waiting, has ended."""
 
 _FAREWELL = Reconnect("the server is stopping; reconnect")
 
@@ -53,7 +51,7 @@ class Supervisor:
         self.load = 0
         """Running calls that count: health checks do not."""
         self._budgets = budgets
-        self._stopping = False
+        self._stopping = self._cutting_off = False
         self._none_running = asyncio.Event()
         self._none_running.set()
 
@@ -77,9 +75,10 @@ class Supervisor:
     def look(self, now: float) -> None:
         """Ends calls over their budget at `now` (seconds, monotonic), and from `stop` on quiet ones."""
         for call in tuple(self.running):
-            error = self._budgets.exceeded(call, now) or self._farewell(call, now)
-            if error is not None:
+            if error := self._budgets.exceeded(call, now):
                 call.end(error)
+        if going := [call for call in self.running if self._is_to_go(call, now)]:
+            self._send_away(going)
 
     def stop(self) -> None:
         """From now on a stream ends as soon as it is quiet, so that none uses up the grace by waiting.
@@ -88,25 +87,10 @@ class Supervisor:
         """
         self._stopping = True
 
-    async def last_farewell(self, within: float) -> None:
-        """Returns when all who wait have been told to go and have heard it, `within` seconds later at most.
-
-        Connections must be open until then. Once a GOAWAY has gone out, grpc closes one with its last stream,
-        and a peer that is just writing finds it closed before it has read how others ended: Envoy then
-        resets these, without a word of why.
-        """
-        if not any(map(_is_to_go, self.running)):
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(min(within, _FAREWELLS)):
-                while any(map(_is_to_go, self.running)):  # noqa: ASYNC110  # what ends them looks as often
-                    await asyncio.sleep(_TICK)
-                await asyncio.sleep(_TICK)  # for the last ones' statuses to be read
-
     def cut_off(self) -> int:
-        """Ends every call that is still running, and says how many these are."""
-        for call in tuple(self.running):
-            call.end(_FAREWELL)
+        """Ends every call that is still running, now or at the next look, and says how many these are."""
+        self._stopping = self._cutting_off = True
+        self.look(time.monotonic())
         return len(self.running)
 
     async def finished(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  # it ends well all the same
@@ -118,13 +102,22 @@ class Supervisor:
             async with asyncio.timeout(timeout):
                 await self._none_running.wait()
 
-    def _farewell(self, call: Call, now: float) -> RouteGuideError | None:
-        if not self._stopping:
-            return None
+    def _is_to_go(self, call: Call, now: float) -> bool:
+        if call.ended_by is not None or not self._stopping:
+            return False
         quiet = call.waiting_since is not None and now - call.waiting_since > _QUIET
-        return _FAREWELL if quiet or call.method.shape is Shape.WATCH else None
+        return quiet or self._cutting_off or call.method.shape is Shape.WATCH
 
+    def _send_away(self, going: list[Call]) -> None:
+        """Ends these, but the last call of a connection not together with others: it ends a look later.
 
-def _is_to_go(call: Call) -> bool:
-    """Whether it has been ended, or may be soon because its client says nothing."""
-    return call.ended_by is not None or call.waiting_since is not None or call.method.shape is Shape.WATCH
+        After a GOAWAY grpc closes a connection as soon as its last call has ended. Envoy, which had read how
+        the first ended and was just writing, then found it closed, threw away what it had not read yet, and
+        reset the others: INTERNAL instead of "reconnect".
+        """
+        left = Counter(call.peer for call in self.running)
+        alone = {peer for peer, count in left.items() if count == 1}
+        for call in going:
+            if left[call.peer] > 1 or call.peer in alone:
+                left[call.peer] -= 1
+                call.end(_FAREWELL)
