@@ -27,6 +27,22 @@ async def test_a_server_on_every_interface_is_asked_through_loopback(
     assert finished.code == 0
 
 
+async def test_a_health_check_does_not_look_at_files_of_the_database(start_server: StartServer) -> None:
+    """They may be in the middle of a replacement."""
+    server = await start_server()
+
+    finished = await run(
+        "healthcheck",
+        env={
+            "ROUTEGUIDE_LISTEN": server.address,
+            "ROUTEGUIDE_STORAGE_URL": "postgresql://localhost/routeguide",
+            "ROUTEGUIDE_POSTGRES_PASSWORD_FILE": "absent",
+        },
+    )
+
+    assert (finished.code, finished.err) == (0, "")
+
+
 async def test_a_server_that_is_not_there_is_not_healthy() -> None:
     finished = await run("healthcheck", "--target", "localhost:1")
 

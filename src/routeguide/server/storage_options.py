@@ -1,4 +1,4 @@
-"""What the settings say about PostgreSQL: in the form that the storage takes, and whether its files hold."""
+"""What the settings say about PostgreSQL, in the form that the storage takes, and what is wrong with it."""
 
 import ssl
 from dataclasses import fields
@@ -43,4 +43,6 @@ def _obstacle_to_trusting(path: str) -> str | None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:
         return "it holds no certificate in PEM"
+    except OSError as error:  # it has been replaced since it was read
+        return f"it cannot be read ({error.strerror})"
     return None
