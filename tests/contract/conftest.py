@@ -12,13 +12,12 @@ from routeguide.domain.models import Feature, Point, Rectangle, RouteNote
 from routeguide.storage.base import Retention, Storage
 from routeguide.storage.memory import MemoryStorage
 from routeguide.storage.postgres.opening import Database
-from routeguide.storage.postgres.options import PostgresOptions
 from routeguide.storage.postgres.storage import open_postgres
 from routeguide.storage.sqlite.connection import DatabaseFile
 from routeguide.storage.sqlite.storage import open_sqlite
 from routeguide.storage.timed import TimedStorage
 from tests.support.leaks import nothing_leaks  # noqa: F401  # a fixture: its name is all that is used
-from tests.support.postgres import Cluster, administer
+from tests.support.postgres import DEADLINE, PATIENT, Cluster, administer
 
 DEFAULTS = Retention()
 
@@ -57,7 +56,7 @@ def open_store(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> 
         if backend == "timed":
             return TimedStorage(MemoryStorage(retention, clock=clock), lambda _operation, _seconds: None)
         if backend == "postgres":
-            database = Database(postgres_url, 5, PostgresOptions())
+            database = Database(postgres_url, 2 * DEADLINE, PATIENT)
             return await open_postgres(database, retention=retention, clock=clock)
         file = DatabaseFile(tmp_path / "routeguide.db", timeout=5)
         return await open_sqlite(file, retention=retention, clock=clock)

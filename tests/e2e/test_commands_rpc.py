@@ -1,12 +1,13 @@
 """The commands for one RPC each, for people and for programs."""
 
 import json
+import re
 
 import pytest
 
 from routeguide.server.app import RunningServer
 from tests.conftest import StartServer
-from tests.support.commands import run, started
+from tests.support.commands import DEADLINE, run, started
 
 TRAIL = "Berkshire Valley Management Area Trail, Jefferson, NJ, USA"
 EVERYTHING = ("-90.0,-180.0", "90.0,180.0")
@@ -84,7 +85,9 @@ async def test_record_route(target: str) -> None:
 
     finished = await run("record-route", *points, "--target", target)
 
-    assert finished.lines == ["4 points, 0 of them on a feature", "47 metres in 0 seconds"]
+    points_line, metres_line = finished.lines
+    assert points_line == "4 points, 0 of them on a feature"
+    assert re.fullmatch(r"47 metres in \d+ seconds?", metres_line)
 
 
 async def test_record_route_with_points_from_standard_input(target: str) -> None:
@@ -92,12 +95,9 @@ async def test_record_route_with_points_from_standard_input(target: str) -> None
 
     finished = await run("record-route", "--target", target, "--format", "json", stdin=stdin)
 
-    assert json.loads(finished.out) == {
-        "point_count": 2,
-        "feature_count": 2,
-        "distance": 0,
-        "elapsed_time": 0,
-    }
+    summary = json.loads(finished.out)
+    assert summary.pop("elapsed_time") < DEADLINE
+    assert summary == {"point_count": 2, "feature_count": 2, "distance": 0}
 
 
 async def test_record_route_names_the_line_that_is_no_point(target: str) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartServer
-from tests.support.commands import left_in, run
+from tests.support.commands import PATIENTLY, left_in, run
 
 
 async def test_a_ready_server_is_healthy(start_server: StartServer) -> None:
     server = await start_server()
 
-    finished = await run("healthcheck", env={"ROUTEGUIDE_LISTEN": server.address})
+    finished = await run("healthcheck", *PATIENTLY, env={"ROUTEGUIDE_LISTEN": server.address})
 
     assert (finished.code, finished.out, finished.err) == (0, "SERVING\n", "")
 
@@ -22,7 +22,7 @@ async def test_a_server_on_every_interface_is_asked_through_loopback(
 ) -> None:
     server = await start_server()
 
-    finished = await run("healthcheck", env={"ROUTEGUIDE_LISTEN": f"{listen}:{server.port}"})
+    finished = await run("healthcheck", *PATIENTLY, env={"ROUTEGUIDE_LISTEN": f"{listen}:{server.port}"})
 
     assert finished.code == 0
 
@@ -33,6 +33,7 @@ async def test_a_health_check_does_not_look_at_files_of_the_database(start_serve
 
     finished = await run(
         "healthcheck",
+        *PATIENTLY,
         env={
             "ROUTEGUIDE_LISTEN": server.address,
             "ROUTEGUIDE_STORAGE_URL": "postgresql://localhost/routeguide",
@@ -44,7 +45,7 @@ async def test_a_health_check_does_not_look_at_files_of_the_database(start_serve
 
 
 async def test_a_server_that_is_not_there_is_not_healthy() -> None:
-    finished = await run("healthcheck", "--target", "localhost:1")
+    finished = await run("healthcheck", *PATIENTLY, "--target", "localhost:1")
 
     assert (finished.code, finished.out) == (1, "")
     assert finished.err.startswith("localhost:1 is not healthy: UNAVAILABLE")

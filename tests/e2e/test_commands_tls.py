@@ -12,7 +12,7 @@ import trustme
 from routeguide.server.app import RunningServer
 from tests.conftest import StartServer
 from tests.support.certificates import HOUR, Certificates, Pair, now
-from tests.support.commands import left_in, run
+from tests.support.commands import PATIENTLY, left_in, run
 
 PLACE = "40.9146138,-74.6188906"
 TRAIL = "Berkshire Valley Management Area Trail, Jefferson, NJ, USA"
@@ -35,7 +35,7 @@ async def server(start_server: StartServer, made: Certificates) -> RunningServer
         (["list-features", "40.7838351,-74.6143763", "40.7838351,-74.6143763"], "Patriots Path"),
         (["record-route", PLACE, PLACE], "2 points, 2 of them on a feature"),
         (["chat", "--at", "0,0"], ""),
-        (["healthcheck"], "SERVING"),
+        (["healthcheck", *PATIENTLY], "SERVING"),
         (["demo"], "Berkshire Valley"),
     ],
 )
@@ -51,7 +51,7 @@ async def test_every_command_speaks_mutual_tls(
 async def failure(*args: str, env: dict[str, str] | None = None) -> str:
     """The one line with which get-feature and healthcheck fail alike, less their beginnings."""
     feature = await run("get-feature", PLACE, *args, env=env)
-    health = await run("healthcheck", *args, env=env)
+    health = await run("healthcheck", *PATIENTLY, *args, env=env)
     assert (feature.code, health.code, feature.out, health.out) == (1, 1, "", "")
     [line], [same] = feature.err.splitlines(), health.err.splitlines()
     words = line.partition(": cannot connect to ")[2].partition(": ")[2]
@@ -154,7 +154,9 @@ async def test_files_that_cannot_be_used_are_told(
 
 async def test_a_health_check_fails_with_one_whatever_is_wrong(made: Certificates) -> None:
     """Docker reserves 2, which the other commands have for files that cannot be used."""
-    finished = await run("healthcheck", "--target", "localhost:1", "--ca-file", "absent", cwd=made.folder)
+    finished = await run(
+        "healthcheck", *PATIENTLY, "--target", "localhost:1", "--ca-file", "absent", cwd=made.folder
+    )
 
     assert (finished.code, finished.out) == (1, "")
     assert finished.err.startswith("absent: it cannot be read")
@@ -187,7 +189,7 @@ async def test_health_does_not_hang_on_a_replacement_that_is_not_taken(
     server = await start_server(**settings)
     made.server.certificate.write_bytes(b"garbage")
 
-    finished = await run("healthcheck", env=variables(server, settings))
+    finished = await run("healthcheck", *PATIENTLY, env=variables(server, settings))
 
     assert (finished.code, finished.out) == (0, "SERVING\n")
 
@@ -200,7 +202,7 @@ async def test_the_expiry_of_its_certificate_is_told_by_a_server_s_own_check(
     settings = made.server_settings()
     server = await start_server(**settings)
 
-    finished = await run("healthcheck", env=variables(server, settings))
+    finished = await run("healthcheck", *PATIENTLY, env=variables(server, settings))
 
     assert (finished.code, finished.out) == (1, "")
     assert finished.err.endswith("has expired\n")
@@ -214,7 +216,7 @@ async def test_a_health_check_ends_in_time_whatever_it_waits_for(made: Certifica
         began = time.monotonic()
         finished = await run("healthcheck", "--deadline", "0.3", env={**env, "ROUTEGUIDE_LISTEN": address})
 
-    assert time.monotonic() - began < 10  # starting it included
+    assert time.monotonic() - began < 25  # starting it included
     assert (finished.code, finished.out) == (1, "")
     assert finished.err == "the server of the settings did not answer within 0.3 seconds\n"
 

@@ -13,7 +13,7 @@ from routeguide.domain.models import Point, Rectangle, RouteNote
 from routeguide.server.app import RunningServer
 from tests.conftest import StartServer
 from tests.support.certificates import Certificates
-from tests.support.commands import run
+from tests.support.commands import PATIENTLY, run
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105  # of this test alone
 PLACE = "40.9146138,-74.6188906"
@@ -110,7 +110,7 @@ async def test_who_shows_another_token_is_not(
 
 
 async def test_a_health_check_needs_none(server: RunningServer, made: Certificates) -> None:
-    finished = await run("healthcheck", "--target", server.address, *made.client_flags())
+    finished = await run("healthcheck", *PATIENTLY, "--target", server.address, *made.client_flags())
 
     assert (finished.code, finished.out) == (0, "SERVING\n")
 

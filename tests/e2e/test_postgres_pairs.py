@@ -26,6 +26,9 @@ SERVERS = 3
 STREAMS = 60
 LOCATIONS = 20
 
+PATIENT = {"postgres_statement_timeout": "20", "postgres_acquire_timeout": "20", "storage_timeout": "25"}
+"""Seconds: streams may break for a server or database that is gone, but not for one that is slow."""
+
 RECORD_DEADLINE = 1200.0
 """Seconds for the full number of notes, each of which is answered with up to a thousand: some minutes."""
 
@@ -117,7 +120,8 @@ class Writers:
 @asynccontextmanager
 async def three_servers(cluster: Cluster, keeps: int) -> AsyncGenerator[Servers, None]:
     async with AsyncExitStack() as stack:
-        servers = Servers(stack, storage_url=cluster.url, seed_features="none", notes_per_location=str(keeps))
+        settings = {"seed_features": "none", "notes_per_location": str(keeps)} | PATIENT
+        servers = Servers(stack, storage_url=cluster.url, **settings)
         await asyncio.gather(
             *map(servers.start, range(SERVERS))
         )  # on an empty database: one of them migrates

@@ -102,7 +102,7 @@ async def test_tokens_in_a_file(start_server: StartServer, open_channel: OpenCha
 
 
 async def test_client_that_calls_too_often(start_server: StartServer, open_channel: OpenChannel) -> None:
-    channel = open_channel(await start_server(rate_limit=0.5, rate_burst=5))
+    channel = open_channel(await start_server(rate_limit=0.01, rate_burst=5))
     stub: Stub = RouteGuideStub(channel)
     for _ in range(5):
         await stub.GetFeature(point(1, 1), timeout=DEADLINE)

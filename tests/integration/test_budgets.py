@@ -50,10 +50,10 @@ async def test_unary_call_that_never_sends_its_message(start_server: StartServer
 
 
 async def test_stream_that_falls_silent(start_server: StartServer, open_channel: OpenChannel) -> None:
-    stub: Stub = RouteGuideStub(open_channel(await start_server(stream_idle_timeout=2)))
+    stub: Stub = RouteGuideStub(open_channel(await start_server(stream_idle_timeout=4)))
     chat = stub.RouteChat(timeout=DEADLINE)
     now = asyncio.get_running_loop().time
-    talks_until = now() + 2.5  # longer than the budget in all, but never silent for nearly as long
+    talks_until = now() + 4.5  # longer than the budget in all, but never silent for nearly as long
     for place in itertools.takewhile(lambda _: now() < talks_until, itertools.count()):
         await chat.write(note(1, place, "asked"))
         await chat.write(note(1, place, "again"))
@@ -63,7 +63,7 @@ async def test_stream_that_falls_silent(start_server: StartServer, open_channel:
     error = await failure(chat.read())
 
     assert error.code() is grpc.StatusCode.UNAVAILABLE
-    assert error.details() == "no message went either way for 2 s; reconnect"
+    assert error.details() == "no message went either way for 4 s; reconnect"
 
 
 async def test_stream_that_grows_old(start_server: StartServer, open_channel: OpenChannel) -> None:

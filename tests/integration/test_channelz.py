@@ -34,8 +34,7 @@ async def test_servers_and_their_connections(start_server: StartServer, open_cha
             if answer.socket.local.tcpip_address.port == server.port:
                 streams.append(answer.socket.data.streams_started)
 
-    assert len(streams) == 1
-    assert streams[0] >= 2
+    assert max(streams, default=0) >= 2
 
 
 async def test_what_is_not_there(start_server: StartServer, open_channel: OpenChannel) -> None:

@@ -106,8 +106,9 @@ async def test_pipe_in_place_of_a_certificate_does_not_hold_up_the_end(made: Cer
     async with server_process(
         storage_url="memory://", tls_reload_interval="0.1", **made.server_settings()
     ) as server:
-        made.server.certificate.unlink()
-        os.mkfifo(made.server.certificate)
+        pipe = made.folder / "pipe"
+        os.mkfifo(pipe)
+        pipe.replace(made.server.certificate)
         told = await server.logged("certificate not reloaded; the previous one stays")
         assert "it is no regular file" in told["problems"][0]
         assert await server.stop() == 0

@@ -29,7 +29,7 @@ PROMPTLY = 10.0
 RATE = 300
 """Calls a second."""
 
-INTERVAL, THRESHOLD, DELAY, GRACE = 0.2, 2, 2.0, 6.0
+INTERVAL, THRESHOLD, DELAY, GRACE = 0.2, 2, 3.0, 6.0
 """Of the balancer's probes and of the drain, in seconds: the delay exceeds interval x threshold by far."""
 
 

@@ -53,7 +53,7 @@ async def refuses_connections(port: int) -> None:
     async with asyncio.timeout(DEADLINE):
         while True:
             try:
-                _, writer = await asyncio.open_connection("localhost", port)
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.close()
                 await writer.wait_closed()
             except ConnectionRefusedError:

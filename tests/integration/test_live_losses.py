@@ -185,13 +185,14 @@ async def test_an_error_that_nobody_foresaw_is_told_and_does_not_last(
         with closing(one.notes.follow(buffer=100)) as feed, capture_logs() as logs:
             await feed.post(note("mine"))
             await leave(other, "a", THERE)
-            await administrator.execute(
-                "UPDATE location SET last_number = last_number + 1 WHERE latitude = 1"
-            )
-            await administrator.execute(
-                "INSERT INTO note (latitude, longitude, number, stored_at, message)"
-                " SELECT latitude, longitude, last_number, now(), '\\xff' FROM location WHERE latitude = 1"
-            )
+            async with administrator.transaction():
+                await administrator.execute(
+                    "UPDATE location SET last_number = last_number + 1 WHERE latitude = 1"
+                )
+                await administrator.execute(
+                    "INSERT INTO note (latitude, longitude, number, stored_at, message) SELECT latitude,"
+                    " longitude, last_number, now(), '\\xff' FROM location WHERE latitude = 1"
+                )
             with pytest.raises(StorageError, match="the store failed"):
                 await heard(feed, 1)
         assert [entry["work"] for entry in logs if entry["log_level"] == "error"] == ["looking"]

@@ -137,7 +137,10 @@ async def test_the_database_vanishes(cluster: Cluster, database: str, report: Re
     """Its connections are not cut but silent, all of them at once; its name leads elsewhere already."""
     async with tcp_proxy(cluster.port) as proxy:
         url = cluster.url_of(database, port=proxy.port)
-        async with serving(url, **QUICK) as server, steady_load(server.address) as load:
+        async with (
+            serving(url, **QUICK | {"storage_timeout": "1.5", "postgres_acquire_timeout": "1"}) as server,
+            steady_load(server.address) as load,
+        ):
             await fill_pool(server)
             vanished = time.monotonic()
             proxy.silence()

@@ -115,7 +115,9 @@ async def test_a_frozen_server_holds_up_neither_rollback_nor_closing(
         async with asyncio.timeout(DEADLINE):
             with pytest.raises(StorageUnavailable):
                 await fail_once_frozen(connections, postgres_cluster)
+        connections._timeout = DEADLINE
         assert await value(connections, "SELECT 1") == 1
+        connections._timeout = SHORT
         async with asyncio.timeout(DEADLINE):
             with postgres_cluster.paused():
                 await connections.close()

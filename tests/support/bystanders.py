@@ -24,8 +24,8 @@ server, holds any process up for a second now and then."""
 
 _PROBE_PAUSE = 0.2
 _CALL_PAUSE = 0.01
-_WARM_UP = 1.5
-"""Seconds after which a server has allocated what it goes on using."""
+_WARM_UP = {"call: ok": 100, "probe: ok": 5}
+"""After how many of each a server has allocated what it goes on using."""
 
 _SETTLED = 30.0
 """Seconds that it may take to give back what an attack took: grpc lets go of closed connections late."""
@@ -47,7 +47,7 @@ async def unharmed(server: ServerProcess) -> AsyncGenerator[Counter[str], None]:
             group.create_task(_probe(server.address, ended, waits)),
             group.create_task(_call(server.address, ended)),
         ]
-        await asyncio.sleep(_WARM_UP)
+        await _warmed_up(ended)
         before = server.resident
         yield ended
         after = await _settled(server, before * _MORE)
@@ -85,6 +85,12 @@ async def _call(address: str, ended: Counter[str]) -> None:
                 ended[f"call: {rpc.__name__}: {error.code().name}: {error.details()}"] += 1
             else:
                 ended["call: ok"] += 1
+            await asyncio.sleep(_CALL_PAUSE)
+
+
+async def _warmed_up(ended: Counter[str]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not ended >= Counter(_WARM_UP):  # noqa: ASYNC110  # it counts, and does not tell
             await asyncio.sleep(_CALL_PAUSE)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, MutableSequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from structlog.typing import EventDict
 from routeguide.domain.models import Point, RouteNote
 from routeguide.storage.base import LiveFeed, Retention
 from routeguide.storage.postgres.opening import Database
-from routeguide.storage.postgres.options import PostgresOptions
 from routeguide.storage.postgres.storage import PostgresStorage, open_postgres
+from tests.support.postgres import PATIENT
 
 HERE, THERE = Point(1, 2), Point(-900_000_000, -1_800_000_000)
 DEADLINE = 30.0
@@ -33,8 +34,8 @@ def open_server(postgres_url: str) -> OpenServer:
     async def opened(
         retention: Retention = _KEEPS_MANY, url: str = postgres_url, **options: Any
     ) -> AsyncGenerator[PostgresStorage, None]:
-        given = PostgresOptions(**({"live_chat": True} | options))
-        storage = await open_postgres(Database(url, 10, given), retention=retention)
+        given = replace(PATIENT, **({"live_chat": True} | options))
+        storage = await open_postgres(Database(url, 2 * DEADLINE, given), retention=retention)
         try:
             yield storage
         finally:

@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 
+from routeguide.storage.postgres.options import PostgresOptions
 from tests.support import cluster
 from tests.support.cluster import DEADLINE, PASSWORD, SUPERUSER, Cluster, administer
 from tests.support.skipping import skipping_where_unavailable
@@ -13,6 +14,7 @@ from tests.support.skipping import skipping_where_unavailable
 __all__ = [
     "DEADLINE",
     "PASSWORD",
+    "PATIENT",
     "SUPERUSER",
     "Cluster",
     "administer",
@@ -21,6 +23,9 @@ __all__ = [
     "postgres_url",
     "running_cluster",
 ]
+
+PATIENT = PostgresOptions(statement_timeout=DEADLINE, acquire_timeout=DEADLINE, connect_timeout=DEADLINE)
+"""For tests that are about something else than times: a busy machine takes its own."""
 
 _numbers = count(1)
 

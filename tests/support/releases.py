@@ -13,11 +13,11 @@ from routeguide.storage.base import Retention, Storage
 from routeguide.storage.migrations import Migration, Migrator, known_migrations, read_migrations
 from routeguide.storage.postgres.migrator import PostgresMigrator
 from routeguide.storage.postgres.opening import Database
-from routeguide.storage.postgres.options import PostgresOptions
 from routeguide.storage.postgres.storage import open_postgres
 from routeguide.storage.sqlite.connection import DatabaseFile
 from routeguide.storage.sqlite.migrator import SqliteMigrator
 from routeguide.storage.sqlite.storage import open_sqlite
+from tests.support.postgres import DEADLINE, PATIENT
 
 HERE = Point(0, 0)
 
@@ -116,7 +116,7 @@ class PostgresReleases(Releases):
 
     def __init__(self, folder: Path, url: str) -> None:
         super().__init__(folder / "migrations")
-        self.database = Database(url, 5, PostgresOptions())
+        self.database = Database(url, 2 * DEADLINE, PATIENT)
 
     async def open(self, migrations: Sequence[Migration], *, auto_migrate: bool = False) -> Storage:
         return await open_postgres(

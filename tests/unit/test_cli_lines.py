@@ -83,9 +83,10 @@ def test_an_interrupted_reader_does_not_wait_for_another_line(pipe: tuple[int, i
         waiting.cancel()
         await asyncio.wait([waiting])
 
+    before = set(threading.enumerate())
     asyncio.run(begin_and_stop())
 
-    (left_behind,) = (thread for thread in threading.enumerate() if thread.name == "read-lines")
+    (left_behind,) = (each for each in set(threading.enumerate()) - before if each.name == "read-lines")
     os.close(pipe[1])
     left_behind.join(DEADLINE)
     assert not left_behind.is_alive()
