@@ -1,6 +1,7 @@
 """Fixtures for every test: a clean environment, and real servers on port 0."""
 
 import os
+import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -20,6 +21,12 @@ OpenChannel = Callable[[RunningServer], grpc.aio.Channel]
 
 # Every channel of a test has connections of its own, and no test waits long for one that was refused.
 CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+
+
+def pytest_configure() -> None:
+    """What a shell starts in the background ignores SIGINT, and so do the commands that it starts in turn."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
