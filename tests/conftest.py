@@ -24,7 +24,7 @@ CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries"
 
 
 def pytest_configure() -> None:
-    """What a shell starts in the background ignores SIGINT, and so do the commands that it starts in turn."""
+    """Lets tests interrupt commands. Run in the background, this process ignores SIGINT, and so do they."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

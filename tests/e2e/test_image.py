@@ -101,18 +101,16 @@ def test_its_labels_tell_what_it_was_made_of() -> None:
     assert {"title", "description", "licenses", "source"} <= set(told)
 
 
-def test_it_starts_in_3_seconds_thanks_to_bytecode(record_property: Callable[[str, object], None]) -> None:
+def test_bytecode_halves_its_start(record_property: Callable[[str, object], None]) -> None:
     """In time of the processor, which other work disturbs less than the clock; docs/image.md has figures.
 
-    3 s of the quarter of one are 0.75 s. A slow or busy machine takes more time for the same work; the ratio,
-    a quarter, is the same everywhere.
+    A slow or busy machine takes more time for the same work; the ratio, a quarter, is the same everywhere.
     """
     with container() as server:
         as_it_is = start_time(server)
     with container("--env=PYTHONPYCACHEPREFIX=/nonexistent") as server:
         compiling = start_time(server)
     record_property("seconds", (as_it_is, compiling))
-    assert as_it_is < 2.0
     assert as_it_is < 0.5 * compiling
 
 

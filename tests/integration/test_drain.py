@@ -73,12 +73,13 @@ async def test_calls_are_cut_off_when_the_grace_ends(
     async with asyncio.timeout(20):
         async with serving(Settings(listen="localhost:0", storage_url="memory://", stop_grace=0.1)) as server:
             stub: Stub = RouteGuideStub(open_channel(server))
-            chat = stub.RouteChat(timeout=DEADLINE)
-            await chat.write(note(1, 1, "a"))
-            await chat.write(note(1, 1, "b"))
-            await next_note(chat)
-        error = await failure(chat.read())
-    assert error.details() == "the server is stopping; reconnect"
+            chats = [stub.RouteChat(timeout=DEADLINE) for _ in range(3)]
+            for place, chat in enumerate(chats):
+                await chat.write(note(1, place, "a"))
+                await chat.write(note(1, place, "b"))
+                await next_note(chat)
+        for chat in chats:
+            assert (await failure(chat.read())).details() == "the server is stopping; reconnect"
 
 
 async def test_peers_that_read_nothing_do_not_use_up_the_grace() -> None:

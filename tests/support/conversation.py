@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import grpc
 
 from routeguide.pb import route_guide_pb2 as pb
-from tests.support.wire import DEADLINE, Stub, next_note, note, reason
+from tests.support.wire import DEADLINE, Stub, next_note, note
 
 Chat = grpc.aio.StreamStreamCall[pb.RouteNote, pb.RouteNote]
 
@@ -27,15 +27,15 @@ async def conversation(stub: Stub) -> AsyncGenerator[None, None]:
 
     async def converse() -> None:
         chat = stub.RouteChat(timeout=DEADLINE)
-        answered = now()
+        answered = asked = now()
         for place in itertools.count():
             try:
                 await _exchange(chat, place)
-            except grpc.aio.AioRpcError as error:
-                if reason(error) == "RECONNECT" and now() - answered > _QUIET:
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):  # the latter where it is about to write
+                if now() - answered > _QUIET:
                     return
                 raise
-            answered = now()
+            answered, asked = asked, now()
             begun.set()
             if over.is_set():
                 break

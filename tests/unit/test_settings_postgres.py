@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from routeguide.errors import SettingsError
+from routeguide.server.files import NamedFile
 from routeguide.server.storage_options import postgres_file_problems, postgres_options
 from routeguide.settings import Settings
 from routeguide.storage.postgres.options import PostgresOptions
@@ -135,3 +136,10 @@ def test_files_that_can_be_used(tmp_path: Path) -> None:
 
 def test_files_of_postgresql_are_of_no_use_to_other_stores() -> None:
     assert problems({"storage_url": "memory://"} | files("/absent.pem", "/absent")) == []
+
+
+def test_an_authority_that_goes_away_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routeguide.server.storage_options.read_file", NamedFile)
+    assert problems(POSTGRES | files("/absent.pem", "")) == [
+        "ROUTEGUIDE_POSTGRES_TLS_CA_FILE: /absent.pem: it cannot be read (No such file or directory)"
+    ]

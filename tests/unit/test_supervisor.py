@@ -44,7 +44,7 @@ def supervised(*calls: Running, budgets: Budgets | None = None) -> Supervisor:
 
 
 def leave(supervisor: Supervisor, calls: list[Running]) -> list[Running]:
-    """Those that have been ended go; the others."""
+    """Lets those that have been ended leave; returns the others."""
     gone: Any
     for gone in calls:
         if gone.ended_by is not None:
@@ -121,29 +121,30 @@ def test_watch_ends_at_once() -> None:
     assert isinstance(call.ended_by, Reconnect)
 
 
-def test_last_of_a_connection_ends_when_the_others_have() -> None:
-    calls = [
+def test_of_several_on_a_connection_one_ends_a_look_later() -> None:
+    quiet = [
         Running(Shape.STREAM, waiting_since=0),
         Running(Shape.WATCH),
         Running(Shape.STREAM, waiting_since=0),
     ]
-    supervisor = supervised(*calls)
+    supervisor = supervised(Running(Shape.STREAM), *quiet)
     supervisor.stop()
 
     supervisor.look(10)
-    left = leave(supervisor, calls)
+    left = leave(supervisor, quiet)
     assert len(left) == 1
     supervisor.look(10.1)
     assert leave(supervisor, left) == []
 
 
-def test_last_of_a_connection_that_works_lets_the_others_end() -> None:
-    quiet = [Running(Shape.STREAM, waiting_since=0) for _ in range(2)]
-    supervisor = supervised(Running(Shape.STREAM), *quiet)
+def test_one_that_does_not_leave_keeps_no_other() -> None:
+    calls = [Running(Shape.STREAM, waiting_since=0) for _ in range(2)]
+    supervisor = supervised(*calls)
     supervisor.stop()
 
     supervisor.look(10)
-    assert leave(supervisor, quiet) == []
+    supervisor.look(10.1)
+    assert all(call.ended_by for call in calls)
 
 
 def test_only_call_of_each_connection_ends_at_once() -> None:
@@ -160,7 +161,8 @@ def test_who_is_cut_off_goes_whatever_it_does_and_in_the_same_order() -> None:
     supervisor = supervised(*calls)
 
     assert supervisor.cut_off() == 2
+    supervisor.look(10)
     left = leave(supervisor, calls)
     assert len(left) == 1
-    supervisor.look(10)
+    supervisor.look(10.1)
     assert leave(supervisor, left) == []

@@ -1,4 +1,4 @@
-"""What the settings say about PostgreSQL, in the form that the storage takes, and what is wrong with it."""
+"""What the settings say about PostgreSQL, as the storage takes it, and what is wrong with its files."""
 
 import ssl
 from dataclasses import fields

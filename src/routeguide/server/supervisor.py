@@ -6,7 +6,7 @@ second: budgets are kept to within a tick.
 
 import asyncio
 import time
-from collections import Counter
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -73,7 +73,7 @@ class Supervisor:
             self.look(time.monotonic())
 
     def look(self, now: float) -> None:
-        """Ends calls over their budget at `now` (seconds, monotonic), and from `stop` on quiet ones."""
+        """Ends calls over their budget at `now` (seconds, monotonic), and those that a stop sends away."""
         for call in tuple(self.running):
             if error := self._budgets.exceeded(call, now):
                 call.end(error)
@@ -83,14 +83,14 @@ class Supervisor:
     def stop(self) -> None:
         """From now on a stream ends as soon as it is quiet, so that none uses up the grace by waiting.
 
-        One that has been quiet already ends at the next look, others once they have been for a second.
+        One that has been quiet already ends at the next look or the one after, others once they have been for
+        a second.
         """
         self._stopping = True
 
     def cut_off(self) -> int:
-        """Ends every call that is still running, now or at the next look, and says how many these are."""
+        """From now on every call ends, at the next look or the one after. Says how many are running."""
         self._stopping = self._cutting_off = True
-        self.look(time.monotonic())
         return len(self.running)
 
     async def finished(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  # it ends well all the same
@@ -109,15 +109,15 @@ class Supervisor:
         return quiet or self._cutting_off or call.method.shape is Shape.WATCH
 
     def _send_away(self, going: list[Call]) -> None:
-        """Ends these, but the last call of a connection not together with others: it ends a look later.
+        """Ends these calls, but leaves one of each connection for the next look, if it has several.
 
-        After a GOAWAY grpc closes a connection as soon as its last call has ended. Envoy, which had read how
-        the first ended and was just writing, then found it closed, threw away what it had not read yet, and
-        reset the others: INTERNAL instead of "reconnect".
+        After a GOAWAY grpc closes a connection as soon as its last call has ended. Where all of them ended at
+        once, Envoy had read the end of the first and was just writing when it found the connection closed: it
+        threw away what it had not read yet, and reset the others. They heard INTERNAL instead of "reconnect".
         """
-        left = Counter(call.peer for call in self.running)
-        alone = {peer for peer, count in left.items() if count == 1}
+        of_connection = defaultdict[str, list[Call]](list)
         for call in going:
-            if left[call.peer] > 1 or call.peer in alone:
-                left[call.peer] -= 1
+            of_connection[call.peer].append(call)
+        for first, *others in of_connection.values():
+            for call in others or [first]:
                 call.end(_FAREWELL)
