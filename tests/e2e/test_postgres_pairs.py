@@ -26,7 +26,12 @@ SERVERS = 3
 STREAMS = 60
 LOCATIONS = 20
 
-PATIENT = {"postgres_statement_timeout": "20", "postgres_acquire_timeout": "20", "storage_timeout": "25"}
+PATIENT = {
+    "postgres_statement_timeout": "20",
+    "postgres_acquire_timeout": "20",
+    "storage_timeout": "25",
+    "unary_timeout": "60",
+}
 """Seconds: streams may break for a server or database that is gone, but not for one that is slow."""
 
 RECORD_DEADLINE = 1200.0
